@@ -1,0 +1,1 @@
+"""Cross-validation, baselines, permutation and leak audit."""

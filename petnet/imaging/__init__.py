@@ -1,0 +1,1 @@
+"""MONAI dictionary transforms, crops and their cache."""

@@ -1,0 +1,1 @@
+"""From files of the scanner to volumes; quality control."""

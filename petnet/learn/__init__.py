@@ -1,0 +1,1 @@
+"""Fit/transform steps that belong inside a fold."""

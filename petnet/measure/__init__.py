@@ -1,0 +1,1 @@
+"""Lesion quantities (SUVmax, MTV, TLG) and the cohort feature table."""

@@ -1,0 +1,1 @@
+"""IBSI radiomics: preprocessing, intensity, morphology and texture features."""

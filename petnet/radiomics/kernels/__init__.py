@@ -1,0 +1,1 @@
+"""Counting kernels: CUDA source files and their Numba twins."""

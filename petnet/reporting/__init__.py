@@ -1,0 +1,1 @@
+"""The HTML report; reads the files of a run and recomputes nothing."""

@@ -1,0 +1,1 @@
+"""Simulated PET/CT cohorts with known truth."""

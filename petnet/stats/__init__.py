@@ -1,0 +1,1 @@
+"""Study statistics: pure functions on arrays."""

@@ -1,0 +1,258 @@
+"""Volume: an array with its affine, unit, modality and tracer; reading and writing NIfTI."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from petnet.errors import InputError
+from petnet.files import atomic_path
+
+__all__ = [
+    "Modality",
+    "StoredImage",
+    "Unit",
+    "Volume",
+    "check_same_grid",
+    "describe_grid",
+    "read_mask",
+    "read_stored",
+    "read_volume",
+    "same_grid",
+    "write_volume",
+]
+
+Modality = Literal["PT", "CT", "MASK"]
+Unit = Literal["SUVbw", "SUVlbm", "SUVbsa", "SUVibw", "Bq/ml", "HU", "label"]
+GEOMETRY_TOLERANCE_MM = 1e-2
+SHEAR_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """A 3D image in physical space.
+
+    Attributes
+    ----------
+    array : (X, Y, Z) array
+        Values in `unit`; axes in the stored voxel order.
+    affine : (4, 4) float64 array
+        Voxel index to RAS+ millimetres.
+    unit, modality : str
+    tracer : str or None
+        "FDG", "FAPI", ...; None for CT and masks.
+    """
+
+    array: NDArray[Any]
+    affine: NDArray[np.float64]
+    unit: Unit
+    modality: Modality
+    tracer: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.array.ndim != 3:
+            raise InputError("volume", "dimensions", "3", f"{self.array.ndim}: {self.array.shape}")
+        if self.affine.shape != (4, 4):
+            raise InputError("volume", "affine shape", "(4, 4)", str(self.affine.shape))
+        if self.unit not in get_args(Unit):
+            raise InputError("volume", "unit", f"one of {get_args(Unit)}", repr(self.unit))
+        if self.modality not in get_args(Modality):
+            raise InputError(
+                "volume", "modality", f"one of {get_args(Modality)}", repr(self.modality)
+            )
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Voxel edge lengths along the array's three axes."""
+        x, y, z = np.linalg.norm(self.affine[:3, :3], axis=0)
+        return float(x), float(y), float(z)
+
+    @property
+    def voxel_volume_ml(self) -> float:
+        """Volume of one voxel in millilitres."""
+        return float(abs(np.linalg.det(self.affine[:3, :3])) / 1000.0)
+
+    def with_array(self, array: NDArray[Any]) -> Volume:
+        """Return a copy with other values on the same grid."""
+        return replace(self, array=array)
+
+
+@dataclass(frozen=True, eq=False)
+class StoredImage:
+    """A NIfTI image as it lies on disk: value = array · slope + intercept.
+
+    Attributes
+    ----------
+    array : (X, Y, Z) array
+        Stored dtype and stored voxel order.
+    affine : (4, 4) float64 array
+        Voxel index to RAS+ millimetres.
+    slope, intercept : float
+    """
+
+    array: NDArray[Any]
+    affine: NDArray[np.float64]
+    slope: float
+    intercept: float
+
+
+def describe_grid(shape: Sequence[int], affine: NDArray[np.float64]) -> str:
+    """Return shape, spacing and origin in words for messages."""
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    return (
+        f"shape {tuple(int(n) for n in shape)}, "
+        f"spacing {tuple(round(float(s), 4) for s in spacing)} mm, "
+        f"origin {tuple(round(float(o), 3) for o in affine[:3, 3])} mm"
+    )
+
+
+def same_grid(a: Volume, b: Volume, tolerance_mm: float = GEOMETRY_TOLERANCE_MM) -> bool:
+    """Tell whether every voxel centre of `a` and `b` coincides within `tolerance_mm`."""
+    if a.array.shape != b.array.shape:
+        return False
+    corners = np.array(np.meshgrid(*[[0, n - 1] for n in a.array.shape])).reshape(3, -1)
+    homogeneous = np.vstack([corners, np.ones(corners.shape[1])])
+    shift = (a.affine - b.affine) @ homogeneous
+    return bool(np.abs(shift[:3]).max() <= tolerance_mm)
+
+
+def check_same_grid(a: Volume, b: Volume, what: str) -> None:
+    """Raise an error that prints both geometries unless `a` and `b` share a grid."""
+    if not same_grid(a, b):
+        raise InputError(
+            what,
+            "grid",
+            describe_grid(a.array.shape, a.affine),
+            describe_grid(b.array.shape, b.affine),
+        )
+
+
+def read_stored(path: Path) -> StoredImage:
+    """Read a NIfTI file without scaling or reorienting it.
+
+    Raises
+    ------
+    InputError
+        Missing, truncated, not NIfTI, not 3D, degenerate spacing or sheared affine.
+    """
+    import nibabel as nib
+
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(str(path), "file", "an existing NIfTI file", "no such file")
+    try:
+        image = nib.load(path)
+        if not isinstance(image, nib.Nifti1Image):
+            raise InputError(str(path), "format", "NIfTI", type(image).__name__)
+        array = np.asarray(image.dataobj.get_unscaled())
+    except (nib.filebasedimages.ImageFileError, nib.spatialimages.HeaderDataError) as error:
+        raise InputError(str(path), "format", "a NIfTI image", str(error)) from error
+    except (EOFError, OSError, zlib.error, ValueError) as error:
+        raise InputError(
+            str(path), "voxel data", "a complete NIfTI image", f"unreadable data ({error})"
+        ) from error
+    if array.ndim > 3 and all(n == 1 for n in array.shape[3:]):
+        array = array.reshape(array.shape[:3])
+    affine = np.asarray(image.affine, dtype=np.float64)
+    _check_geometry(path, array.shape, affine)
+    slope, intercept = image.dataobj.slope, image.dataobj.inter
+    return StoredImage(array, affine, float(slope), float(intercept))
+
+
+def _check_geometry(path: Path, shape: tuple[int, ...], affine: NDArray[np.float64]) -> None:
+    if len(shape) != 3:
+        raise InputError(str(path), "dimensions", "3", f"{len(shape)} (shape {shape})")
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    if not np.isfinite(affine).all() or (spacing <= 1e-6).any():
+        raise InputError(
+            str(path), "spacing", "three positive numbers in mm", str(spacing.round(6).tolist())
+        )
+    directions = affine[:3, :3] / spacing
+    shear = np.abs(directions.T @ directions - np.eye(3)).max()
+    if shear > SHEAR_TOLERANCE:
+        raise InputError(
+            str(path),
+            "affine",
+            "perpendicular axes",
+            f"axes sheared by up to {np.degrees(np.arcsin(min(shear, 1.0))):.2f} degrees",
+        )
+
+
+def read_volume(path: Path, unit: Unit, modality: Modality, tracer: str | None = None) -> Volume:
+    """Read a NIfTI image as float32 values in `unit`.
+
+    Returns
+    -------
+    Volume
+        `array` of shape (X, Y, Z), float32, scaled by the header's slope and intercept.
+
+    Raises
+    ------
+    InputError
+        As `read_stored`.
+    """
+    stored = read_stored(path)
+    array = stored.array.astype(np.float64) * stored.slope + stored.intercept
+    return Volume(array.astype(np.float32), stored.affine, unit, modality, tracer)
+
+
+def read_mask(path: Path, label: int | None = None) -> Volume:
+    """Read a label map as a mask.
+
+    Parameters
+    ----------
+    path : Path
+        NIfTI file of integers.
+    label : int, optional
+        The label that belongs; None takes every voxel above zero.
+
+    Returns
+    -------
+    Volume
+        `array` of shape (X, Y, Z), bool.
+
+    Raises
+    ------
+    InputError
+        As `read_stored`, or the label is absent, or the mask is empty.
+    """
+    stored = read_stored(path)
+    values = stored.array * stored.slope + stored.intercept
+    mask = values > 0 if label is None else values == label
+    if not mask.any():
+        present = np.unique(values)[:20].tolist()
+        wanted = "at least one voxel above 0" if label is None else f"label {label}"
+        raise InputError(str(path), "mask", wanted, f"an image with values {present}")
+    return Volume(mask, stored.affine, "label", "MASK")
+
+
+def write_volume(path: Path, volume: Volume, dtype: Any = np.float32, level: int = 1) -> None:
+    """Write a volume as NIfTI, whole or not at all.
+
+    Parameters
+    ----------
+    dtype : NumPy dtype
+        Stored type; values are rounded for integer types.
+    level : int
+        gzip level for names that end in .gz.
+    """
+    import gzip
+
+    import nibabel as nib
+
+    array = volume.array
+    if np.issubdtype(dtype, np.integer) and not np.issubdtype(array.dtype, np.integer):
+        array = np.rint(array)
+    image = nib.Nifti1Image(array.astype(dtype), volume.affine)
+    image.header.set_xyzt_units("mm")
+    data: bytes = image.to_bytes()
+    if Path(path).suffix == ".gz":  # no time stamp, so that equal volumes are equal files
+        data = gzip.compress(data, compresslevel=level, mtime=0)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
