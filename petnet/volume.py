@@ -150,7 +150,8 @@ def read_stored(path: Path) -> StoredImage:
         image = nib.load(path)
         if not isinstance(image, nib.Nifti1Image):
             raise InputError(str(path), "format", "NIfTI", type(image).__name__)
-        array = np.asarray(image.dataobj.get_unscaled())
+        proxy: Any = image.dataobj
+        array = np.asarray(proxy.get_unscaled())
     except (nib.filebasedimages.ImageFileError, nib.spatialimages.HeaderDataError) as error:
         raise InputError(str(path), "format", "a NIfTI image", str(error)) from error
     except (EOFError, OSError, zlib.error, ValueError) as error:
@@ -161,8 +162,7 @@ def read_stored(path: Path) -> StoredImage:
         array = array.reshape(array.shape[:3])
     affine = np.asarray(image.affine, dtype=np.float64)
     _check_geometry(path, array.shape, affine)
-    slope, intercept = image.dataobj.slope, image.dataobj.inter
-    return StoredImage(array, affine, float(slope), float(intercept))
+    return StoredImage(array, affine, float(proxy.slope), float(proxy.inter))
 
 
 def _check_geometry(path: Path, shape: tuple[int, ...], affine: NDArray[np.float64]) -> None:
@@ -249,7 +249,7 @@ def write_volume(path: Path, volume: Volume, dtype: Any = np.float32, level: int
     array = volume.array
     if np.issubdtype(dtype, np.integer) and not np.issubdtype(array.dtype, np.integer):
         array = np.rint(array)
-    image = nib.Nifti1Image(array.astype(dtype), volume.affine)
+    image: Any = nib.Nifti1Image(array.astype(dtype), volume.affine)  # type: ignore[no-untyped-call]
     image.header.set_xyzt_units("mm")
     data: bytes = image.to_bytes()
     if Path(path).suffix == ".gz":  # no time stamp, so that equal volumes are equal files
