@@ -88,19 +88,26 @@ class TableEncoder:
         Drop each numeric column whose |Spearman ρ| with an earlier kept one exceeds this.
     include : sequence of str, optional
         Shell patterns of the columns to use; None uses all.
+    one_hot : bool
+        False gives one column of level numbers (-1 for missing) per unordered category instead,
+        as samplers for mixed columns want it.
     """
 
     def __init__(
-        self, max_correlation: float | None = None, include: Sequence[str] | None = None
+        self,
+        max_correlation: float | None = None,
+        include: Sequence[str] | None = None,
+        one_hot: bool = True,
     ) -> None:
         self.max_correlation = max_correlation
+        self.one_hot = one_hot
         self.include = None if include is None else list(include)
         self.numbers: list[_Number] = []
         self.categories: list[_Category] = []
 
     def fit(self, frame: pd.DataFrame) -> Self:
         """Learn from the (n, columns) table of the training units."""
-        columns = choose_columns(list(frame), self.include, "table")
+        columns = choose_columns([str(c) for c in frame], self.include, "table")
         self.numbers, self.categories = [], []
         numeric: dict[str, NDArray[np.float64]] = {}
         for column in columns:
@@ -127,11 +134,22 @@ class TableEncoder:
     @property
     def names(self) -> list[str]:
         """Names of the D output columns."""
-        return [
-            *(n.column for n in self.numbers),
-            *(f"{n.column} missing" for n in self.numbers if n.indicator),
-            *(f"{c.column}={level}" for c in self.categories for level in c.levels),
-        ]
+        categories = (
+            [f"{c.column}={level}" for c in self.categories for level in c.levels]
+            if self.one_hot
+            else [c.column for c in self.categories]
+        )
+        numbers = [n.column for n in self.numbers]
+        return [*numbers, *(f"{c} missing" for c in self._indicators), *categories]
+
+    @property
+    def discrete(self) -> list[int]:
+        """Positions of the output columns that are no measured numbers."""
+        return list(range(len(self.numbers), len(self.names)))
+
+    @property
+    def _indicators(self) -> list[str]:
+        return [n.column for n in self.numbers if n.indicator]
 
     def transform(self, frame: pd.DataFrame) -> NDArray[np.float64]:
         """Encode a table with the columns seen in `fit`.
@@ -141,7 +159,8 @@ class TableEncoder:
         (n, D) float64 array
             Without NaN.
         """
-        absent = [c.column for c in (*self.numbers, *self.categories) if c.column not in frame]
+        used = [*(n.column for n in self.numbers), *(c.column for c in self.categories)]
+        absent = [column for column in used if column not in frame]
         if absent:
             raise InputError(
                 "table",
@@ -158,19 +177,35 @@ class TableEncoder:
             made.append(np.clip(scaled, -CLIP_SD, CLIP_SD))
             if number.indicator:
                 gaps.append(missing.astype(np.float64))
-        hot = [
-            (frame[c.column].astype(object) == level).to_numpy(dtype=np.float64)
-            for c in self.categories
-            for level in c.levels
-        ]
+        hot = [column for c in self.categories for column in self._encode(frame[c.column], c)]
         columns = [*made, *gaps, *hot]
         return np.column_stack(columns) if columns else np.zeros((len(frame), 0))
+
+    def _encode(self, values: pd.Series, category: _Category) -> list[NDArray[np.float64]]:
+        text = values.astype(object).to_numpy()
+        hot = [np.asarray(text == level, dtype=np.float64) for level in category.levels]
+        if self.one_hot:
+            return hot
+        return [sum((h * (k + 1) for k, h in enumerate(hot)), np.zeros(len(text))) - 1.0]
+
+    def expand(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Turn level numbers into one column per level; leaves one-hot tables as they are."""
+        if self.one_hot or not self.categories:
+            return values
+        first = values.shape[1] - len(self.categories)
+        hot = [
+            np.asarray(values[:, first + k] == level, dtype=np.float64)
+            for k, category in enumerate(self.categories)
+            for level in range(len(category.levels))
+        ]
+        return np.column_stack([values[:, :first], *hot])
 
     def state(self) -> dict[str, Any]:
         """Return what was learned, as JSON values."""
         return {
             "max_correlation": self.max_correlation,
             "include": self.include,
+            "one_hot": self.one_hot,
             "numbers": [asdict(n) for n in self.numbers],
             "categories": [{"column": c.column, "levels": list(c.levels)} for c in self.categories],
         }
@@ -178,7 +213,7 @@ class TableEncoder:
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Self:
         """Rebuild an encoder from `state()`."""
-        made = cls(state["max_correlation"], state["include"])
+        made = cls(state["max_correlation"], state["include"], state["one_hot"])
         made.numbers = [_Number(**n) for n in state["numbers"]]
         made.categories = [_Category(c["column"], tuple(c["levels"])) for c in state["categories"]]
         return made
