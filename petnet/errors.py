@@ -28,9 +28,10 @@ class InputError(PetnetError):
         self, source: str, field: str, expected: str, found: str, remedy: str | None = None
     ) -> None:
         self.source, self.field, self.expected, self.found = source, field, expected, found
+        self.remedy = remedy
         text = f"{source}: {field}: expected {expected}, but got {found}"
         super().__init__(f"{text}. {remedy}" if remedy else text)
 
-    def __reduce__(self) -> tuple[type[InputError], tuple[str, str, str, str]]:
+    def __reduce__(self) -> tuple[type[InputError], tuple[str | None, ...]]:
         """Survive the trip between worker processes."""
-        return (type(self), (self.source, self.field, self.expected, self.found))
+        return type(self), (self.source, self.field, self.expected, self.found, self.remedy)

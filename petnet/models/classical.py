@@ -143,7 +143,8 @@ class ClassicalModel:
         parts = [
             getattr(samples, kind) for kind in ("radiomics", "clinical") if kind in self.inputs
         ]
-        return pd.concat(parts, axis=1)
+        frame: pd.DataFrame = pd.concat(parts, axis=1)
+        return frame
 
     def _fit_once(
         self, frame: pd.DataFrame, target: NDArray[np.int64], chosen: Mapping[str, Any], seed: int

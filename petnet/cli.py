@@ -1,0 +1,147 @@
+"""`petnet VERB [group=choice] [key=value] [-m]`: one Hydra application per verb."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import logging
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from petnet import __version__
+from petnet.errors import PetnetError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+__all__ = ["VERBS", "config_folder", "main"]
+
+VERBS = {
+    "simulate": "write a simulated cohort with known truth",
+    "check": "look at every image, mask and table row of a cohort",
+    "extract": "compute radiomics and lesion quantities of a cohort into one table",
+    "train": "cross-validate a model on a task and keep everything in a run folder",
+    "predict": "apply a trained run to a cohort",
+    "report": "draw one or several runs into a self-contained HTML page",
+}
+FAILED, MISTAKE, INTERRUPTED = 1, 2, 130
+EXIT_FILE = "PETNET_EXIT_FILE"
+log = logging.getLogger(__name__)
+
+
+def config_folder() -> Path:
+    """Return the folder of the Hydra configs: beside a checkout, or inside an installed wheel."""
+    package = Path(__file__).resolve().parent
+    for folder in (package.parent / "configs", package / "configs"):
+        if (folder / "config.yaml").is_file():
+            return folder
+    raise PetnetError(f"no configs beside {package} or in it: the installation is incomplete")
+
+
+def usage() -> str:
+    """Return the help page that lists the verbs."""
+    width = max(map(len, VERBS))
+    verbs = "\n".join(f"  {verb:<{width}}  {what}" for verb, what in VERBS.items())
+    return f"""petnet {__version__}: deep radiomics for oncologic PET/CT
+
+petnet VERB [group=choice] [key=value] [-m]
+
+{verbs}
+
+petnet VERB --help         groups and settings of a verb
+petnet VERB --cfg job      the settings as they would be used
+petnet VERB --config-dir D also look for configs in the folder D
+petnet VERB -m key=a,b     once per value
+debug=true                 show the traceback of an error
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code.
+
+    0: all that was asked for was done. 1: some of it failed (the status table says what).
+    2: a mistake in the request. 130: interrupted.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or given[0] in ("-h", "--help", "help"):
+        print(usage())
+        return 0 if given else MISTAKE
+    if given[0] in ("-V", "--version"):
+        print(f"petnet {__version__}")
+        return 0
+    verb, *overrides = given
+    if verb not in VERBS:
+        near = difflib.get_close_matches(verb, VERBS, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        print(
+            f"petnet: expected a verb ({', '.join(VERBS)}), but got {verb!r}{hint}",
+            file=sys.stderr,
+        )
+        return MISTAKE
+    return _run_hydra(verb, overrides)
+
+
+def _run_hydra(verb: str, overrides: list[str]) -> int:
+    import hydra
+
+    application = hydra.main(
+        version_base="1.3", config_path=str(config_folder()), config_name=verb
+    )(_job(verb))
+    before = sys.argv
+    handle, codes = tempfile.mkstemp(prefix="petnet-exit-")
+    os.close(handle)
+    os.environ[EXIT_FILE] = codes
+    sys.argv = [f"petnet {verb}", *overrides]
+    try:
+        application()
+        return max((int(c) for c in Path(codes).read_text().split()), default=0)
+    except SystemExit as stop:
+        return MISTAKE if stop.code else 0
+    except KeyboardInterrupt:
+        print("petnet: interrupted; the same command goes on from here", file=sys.stderr)
+        return INTERRUPTED
+    finally:
+        sys.argv = before
+        del os.environ[EXIT_FILE]
+        Path(codes).unlink(missing_ok=True)
+
+
+def _job(verb: str) -> Callable[[DictConfig], None]:
+    """Return what Hydra calls once per job; exit codes outlive launchers in other processes."""
+
+    def job(config: DictConfig) -> None:
+        code = _run_verb(verb, config)
+        if EXIT_FILE in os.environ:
+            with Path(os.environ[EXIT_FILE]).open("a") as stream:
+                stream.write(f"{code}\n")
+
+    return job
+
+
+def _run_verb(verb: str, config: DictConfig) -> int:
+    from omegaconf.errors import OmegaConfBaseException
+
+    command: Any = importlib.import_module(f"petnet.commands.{verb}")
+    try:
+        return FAILED if command.run(config) else 0
+    except PetnetError as error:
+        message = str(error)
+    except OmegaConfBaseException as error:
+        message = str(error).split("\n")[0]
+    except OSError as error:
+        if error.filename is None and error.errno is None:
+            raise
+        message = f"{error.filename or 'file'}: {error.strerror}"
+    if config.get("debug"):
+        traceback.print_exc()
+    print(f"petnet {verb}: {message}", file=sys.stderr)
+    return MISTAKE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""What several verbs share: building objects from their config, reading a cohort."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from petnet.cohort import Cohort, read_cohort
+from petnet.errors import InputError, PetnetError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from petnet.devices import Device
+    from petnet.radiomics.extractor import FeatureSet
+
+__all__ = ["build", "feature_sets", "open_cohort", "resolve_device", "with_suffix"]
+
+
+def build(config: Any, what: str) -> Any:
+    """Instantiate a `_target_` config; a wrong argument is the user's mistake, not a crash."""
+    from hydra.errors import InstantiationException
+    from hydra.utils import instantiate
+
+    if not isinstance(config, Mapping) or "_target_" not in config:
+        raise InputError("settings", what, "a mapping with _target_", repr(config))
+    try:
+        return instantiate(config, _convert_="all")
+    except InstantiationException as error:
+        cause = error.__cause__
+        if isinstance(cause, PetnetError):
+            raise cause from error
+        raise InputError(
+            "settings", what, f"arguments that {config['_target_']} takes", f"{cause or error}"
+        ) from error
+
+
+def feature_sets(config: DictConfig) -> list[FeatureSet]:
+    """Build the feature sets of a `features` config."""
+    sets = [build(part, f"features.sets.{name}") for name, part in config.sets.items()]
+    if not sets:
+        raise InputError("settings", "features.sets", "at least one feature set", "none")
+    return sets
+
+
+def open_cohort(config: DictConfig) -> Cohort:
+    """Read the cohort that `cohort=` names."""
+    return read_cohort(Path(config.cohort), allow_outside=bool(config.data.allow_outside))
+
+
+def resolve_device(choice: str) -> Device:
+    """Turn `device=` into a device by what torch can use."""
+    import torch
+
+    from petnet.devices import choose_device
+
+    reason = "" if torch.cuda.is_available() else "torch finds no usable CUDA device"
+    return choose_device(choice, torch.cuda.is_available(), reason)
+
+
+def with_suffix(path: Path, suffix: str) -> Path:
+    """Return a sibling of `path`, its extension replaced: table.parquet → table.status.csv."""
+    return path.with_name(path.stem + suffix)

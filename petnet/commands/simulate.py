@@ -1,0 +1,24 @@
+"""`petnet simulate`: write a simulated cohort with known truth."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from petnet.commands.common import build
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+log = logging.getLogger(__name__)
+
+
+def run(config: DictConfig) -> int:
+    """Write the cohort; returns the number of failures, which is 0."""
+    out = Path(config.out)
+    build(config.simulation, "simulation").write(
+        out, workers=config.workers, overwrite=config.overwrite
+    )
+    log.info("the cohort is in %s", out)
+    return 0

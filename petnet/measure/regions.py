@@ -1,0 +1,71 @@
+"""The union of a unit's regions, on the grid of the image that is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from petnet.errors import InputError
+from petnet.units import Region
+from petnet.volume import Volume, check_same_grid, read_mask, same_grid
+
+__all__ = ["mask_on_grid", "union_mask"]
+
+
+def mask_on_grid(mask: Volume, image: Volume) -> Volume:
+    """Sample a mask at the voxel centres of another grid.
+
+    A voxel belongs where the trilinearly interpolated indicator is at least one half (IBSI's
+    threshold for interpolated masks).
+
+    Returns
+    -------
+    Volume
+        bool array of `image`'s shape.
+    """
+    from scipy.ndimage import affine_transform
+
+    to_mask = np.linalg.inv(mask.affine) @ image.affine
+    sampled = affine_transform(
+        mask.array.astype(np.float32),
+        to_mask[:3, :3],
+        to_mask[:3, 3],
+        output_shape=image.array.shape,
+        order=1,
+        mode="constant",
+        cval=0.0,
+    )
+    return Volume(sampled >= 0.5 - 1e-6, image.affine, "label", "MASK")
+
+
+def union_mask(regions: Sequence[Region], image: Volume, native: str) -> Volume:
+    """Return the union of `regions` on the grid of `image`.
+
+    Parameters
+    ----------
+    native : {"pet", "ct"}
+        Which grid `image` is; a region drawn on it must share it exactly, a region drawn on the
+        other one is sampled by `mask_on_grid`.
+
+    Raises
+    ------
+    InputError
+        A mask is on another grid than the rois table says, or nothing of it lies on this grid.
+    """
+    union = np.zeros(image.array.shape, dtype=bool)
+    for region in regions:
+        mask = read_mask(region.path, region.label)
+        if region.grid == native:
+            check_same_grid(image, mask, str(region.path))
+        elif not same_grid(image, mask):
+            mask = mask_on_grid(mask, image)
+        union |= mask.array
+    if not union.any():
+        raise InputError(
+            ", ".join(str(r.path) for r in regions),
+            "mask",
+            f"at least one voxel on the {native} grid",
+            "none after resampling",
+        )
+    return Volume(union, image.affine, "label", "MASK")

@@ -1,0 +1,210 @@
+"""The feature table of a cohort: radiomics and lesion quantities, one row per unit."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import pandas as pd
+
+from petnet.errors import InputError, PetnetError
+from petnet.files import content_hash, hash_of, write_json
+from petnet.measure.lesion import lesion_quantities
+from petnet.measure.regions import union_mask
+from petnet.progress import track
+from petnet.radiomics.extractor import FeatureSet, extract_batch
+from petnet.units import Series, Unit
+from petnet.volume import Volume, read_volume
+
+__all__ = ["feature_table"]
+
+STAGE_VERSION = 1
+BATCH = 16
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class _Loaded:
+    """One unit's images and masks by column prefix and modality."""
+
+    key: str
+    images: dict[tuple[str, str], tuple[Volume, Volume]]
+
+
+def feature_table(
+    units: Sequence[Unit],
+    sets: Sequence[FeatureSet],
+    device: str = "auto",
+    cache: Path | None = None,
+    workers: int = 2,
+) -> tuple[pd.DataFrame, list[dict[str, str]]]:
+    """Compute every feature of every unit.
+
+    Parameters
+    ----------
+    units : sequence of Unit
+    sets : sequence of FeatureSet
+    device : {"auto", "cpu", "cuda"}
+        Where texture is counted.
+    cache : Path, optional
+        Folder of rows already computed, keyed by the content of the files, the feature sets and
+        the version of this stage.
+    workers : int
+        Threads that read and decompress.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        (units without failure, F) float64, indexed by unit id. Columns of a unit with several
+        series are prefixed by `{arm}_{timepoint}__`; a study without CT has NaN in CT columns.
+    status : list of dict
+        unit, patient, stage, status, reason: one row per unit.
+    """
+    folder = None if cache is None else Path(cache) / "features"
+    several = len({(s.arm, s.timepoint) for u in units for s in u.series}) > 1
+    rows: dict[str, dict[str, float]] = {}
+    status: dict[str, str] = {}
+    steps = track(
+        _batches(units, sets, folder, several, workers, rows, status),
+        "features",
+        total=-(-len(units) // BATCH),
+    )
+    for loaded in steps:
+        _extract(loaded, sets, device, folder, rows, status)
+    table = pd.DataFrame.from_dict(
+        {u.id: rows[u.id] for u in units if u.id in rows}, orient="index", dtype="float64"
+    )
+    table.index.name = "unit"
+    return table, [
+        {
+            "unit": u.id,
+            "patient": u.patient,
+            "stage": "features",
+            "status": "failed" if u.id in status else "ok",
+            "reason": status.get(u.id, ""),
+        }
+        for u in units
+    ]
+
+
+def _batches(
+    units: Sequence[Unit],
+    sets: Sequence[FeatureSet],
+    folder: Path | None,
+    several: bool,
+    workers: int,
+    rows: dict[str, dict[str, float]],
+    status: dict[str, str],
+) -> Iterator[dict[str, _Loaded]]:
+    """Yield the units that must be computed, a batch at a time; fill `rows` from the cache."""
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        for start in range(0, len(units), BATCH):
+            batch = units[start : start + BATCH]
+            loaded: dict[str, _Loaded] = {}
+            outcomes = pool.map(lambda u: _load(u, sets, folder, several), batch)
+            for unit, outcome in zip(batch, outcomes, strict=True):
+                if isinstance(outcome, str):
+                    status[unit.id] = outcome
+                elif isinstance(outcome, dict):
+                    rows[unit.id] = outcome
+                else:
+                    loaded[unit.id] = outcome
+            yield loaded
+
+
+def _load(
+    unit: Unit, sets: Sequence[FeatureSet], folder: Path | None, several: bool
+) -> _Loaded | dict[str, float] | str:
+    """Return the cached row, else the images, else the reason why there is neither."""
+    try:
+        key = _cache_key(unit, sets, several)
+        if folder is not None and (folder / f"{key}.json").is_file():
+            cached = json.loads((folder / f"{key}.json").read_text(encoding="utf-8"))
+            return {k: float("nan") if v is None else float(v) for k, v in cached.items()}
+        images = {}
+        for series in unit.series:
+            prefix = f"{series.arm}_{series.timepoint}__" if several else ""
+            images |= {(prefix, m): pair for m, pair in _series_images(series).items()}
+        return _Loaded(key, images)
+    except PetnetError as error:
+        return str(error)
+
+
+def _cache_key(unit: Unit, sets: Sequence[FeatureSet], several: bool) -> str:
+    parts: list[Any] = [STAGE_VERSION, several, [s.hash for s in sets]]
+    for series in unit.series:
+        named = [("pet", series.pet), ("ct", series.ct), *((r.roi, r.path) for r in series.regions)]
+        for what, path in named:
+            if path is not None and not path.is_file():
+                raise InputError(str(path), what, "an existing NIfTI file", "no such file")
+        labels = [(r.grid, r.label) for r in series.regions]
+        contents = [content_hash(path) if path else None for _, path in named]
+        parts.append([series.arm, series.timepoint, labels, contents])
+    return hash_of(*parts)
+
+
+def _series_images(series: Series) -> dict[str, tuple[Volume, Volume]]:
+    made: dict[str, tuple[Volume, Volume]] = {}
+    if series.pet is not None:
+        pet = read_volume(series.pet, "SUVbw", "PT", series.tracer)
+        made["PT"] = (pet, union_mask(series.regions, pet, "pet"))
+    if series.ct is not None:
+        ct = read_volume(series.ct, "HU", "CT")
+        made["CT"] = (ct, union_mask(series.regions, ct, "ct"))
+    return made
+
+
+def _extract(
+    loaded: dict[str, _Loaded],
+    sets: Sequence[FeatureSet],
+    device: str,
+    folder: Path | None,
+    rows: dict[str, dict[str, float]],
+    status: dict[str, str],
+) -> None:
+    """Compute a batch; if it fails as a whole, each unit alone, so that only the guilty fail."""
+    try:
+        made = _compute(loaded, sets, device)
+    except PetnetError as error:
+        if len(loaded) == 1:
+            status[next(iter(loaded))] = str(error)
+            return
+        for unit, one in loaded.items():
+            _extract({unit: one}, sets, device, folder, rows, status)
+        return
+    rows |= made
+    if folder is not None:
+        for unit, row in made.items():
+            values = {k: None if v != v else v for k, v in row.items()}
+            write_json(folder / f"{loaded[unit].key}.json", values)
+
+
+def _compute(
+    loaded: dict[str, _Loaded], sets: Sequence[FeatureSet], device: str
+) -> dict[str, dict[str, float]]:
+    made: dict[str, dict[str, float]] = {unit: {} for unit in loaded}
+    for unit, one in loaded.items():
+        for (prefix, modality), (image, mask) in one.images.items():
+            if modality == "PT":
+                found = lesion_quantities(image, mask)
+                made[unit] |= {f"{prefix}measure__{k}": v for k, v in found.items()}
+    for feature_set in sets:
+        ids, images, masks = [], [], []
+        for unit, one in loaded.items():
+            for (prefix, modality), (image, mask) in one.images.items():
+                if modality == feature_set.modality:
+                    ids.append((unit, prefix))
+                    images.append(image)
+                    masks.append(mask)
+        if not ids:
+            continue
+        names = ["\t".join(key) for key in ids]
+        table = extract_batch(images, masks, feature_set, device=device, ids=names)
+        for (unit, prefix), values in zip(ids, table.to_dict("records"), strict=True):
+            made[unit] |= {prefix + str(k): cast(float, v) for k, v in values.items()}
+    return made
