@@ -1,0 +1,305 @@
+"""The deep model: image, radiomics and clinical branches behind the model protocol."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Literal, Self, cast
+
+import numpy as np
+import safetensors.torch
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from torch import Tensor
+
+from petnet.cohort.splits import Fold
+from petnet.errors import InputError
+from petnet.files import atomic_path, write_json
+from petnet.imaging.datamodule import TensorDataModule
+from petnet.learn.tabular import TableEncoder
+from petnet.models.deep_inputs import (
+    check_inputs,
+    checked_target,
+    fingerprint,
+    required_images,
+)
+from petnet.models.lightning_module import TrainingModule, positive_weight
+from petnet.models.network import FusionNetwork, InputSizes, build_network
+from petnet.models.parts import plain
+from petnet.models.protocol import FitContext, ImageSource, InputKind, Samples
+from petnet.models.training import TrainingSettings, isolated_torch, train
+
+__all__ = ["DeepModel"]
+
+log = logging.getLogger(__name__)
+_FORMAT = 1
+
+
+class DeepModel:
+    """A network over any of image, radiomics and clinical inputs, trained with Lightning.
+
+    All parts are settings with `_target_` (see `petnet.models.parts`); they are kept as they are,
+    saved with the model, and built in `fit` and `load`.
+
+    Parameters
+    ----------
+    name : str
+    inputs : sequence of {"image", "radiomics", "clinical"}
+    fusion : mapping
+        What brings the branches together and makes logits.
+    optimizer : mapping
+    encoder, radiomics, clinical : mapping, optional
+        The branch of each input; needed for those in `inputs`.
+    scheduler, augmentation : mapping, optional
+    epochs, batch_size : int
+    precision : str
+        As Lightning names it.
+    radiomics_columns : sequence of str, optional
+        Shell patterns of the radiomics columns to use; None uses all.
+    max_correlation : float, optional
+        Of radiomics columns whose |Spearman ρ| exceeds this in the training part, the first stays.
+    clip : float, optional
+        Largest norm of the gradient.
+    deterministic : bool or "warn"
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        inputs: Sequence[InputKind],
+        fusion: Mapping[str, Any],
+        optimizer: Mapping[str, Any],
+        encoder: Mapping[str, Any] | None = None,
+        radiomics: Mapping[str, Any] | None = None,
+        clinical: Mapping[str, Any] | None = None,
+        scheduler: Mapping[str, Any] | None = None,
+        augmentation: Mapping[str, Any] | None = None,
+        epochs: int = 40,
+        batch_size: int = 16,
+        precision: str = "32-true",
+        radiomics_columns: Sequence[str] | None = None,
+        max_correlation: float | None = None,
+        clip: float | None = 1.0,
+        deterministic: bool | Literal["warn"] = True,
+    ) -> None:
+        branches = {"encoder": encoder, "radiomics": radiomics, "clinical": clinical}
+        self.config: dict[str, Any] = plain(
+            {
+                "name": name,
+                "inputs": sorted(str(i) for i in inputs),
+                **branches,
+                "fusion": fusion,
+                "optimizer": optimizer,
+                "scheduler": scheduler,
+                "augmentation": augmentation,
+                "epochs": epochs,
+                "batch_size": batch_size,
+                "precision": precision,
+                "radiomics_columns": radiomics_columns,
+                "max_correlation": max_correlation,
+                "clip": clip,
+                "deterministic": deterministic,
+            }
+        )
+        self.name = name
+        self.inputs: frozenset[InputKind] = frozenset(inputs)
+        self.settings = TrainingSettings(epochs, precision, clip, deterministic)
+        check_inputs(self.config)
+        self.history: list[dict[str, float]] = []
+        self._network: FusionNetwork | None = None
+        self._sizes = InputSizes()
+        self._encoders: dict[str, TableEncoder] = {}
+        self._counts: dict[str, int] = {}
+
+    def fit(self, train: Samples, inner: Sequence[Fold], context: FitContext) -> Self:
+        """Learn from the training units.
+
+        Parameters
+        ----------
+        train : Samples
+        inner : sequence of Fold
+            Not used yet: nothing is tuned.
+        context : FitContext
+            With a `workdir`, `last.ckpt` is written there after every epoch and resumed from.
+
+        Raises
+        ------
+        InputError
+            A target that is missing, a class that is, or an input that is.
+        """
+        target = checked_target(train)
+        self._network, self.history = None, []
+        self._fit_tables(train)
+        self._sizes = self._input_sizes(train.images)
+        batch = self._batch(train)
+        with isolated_torch(context.device):
+            torch.manual_seed(context.seed)
+            network = build_network(self.config, self._sizes, outputs=1)
+            module = TrainingModule(
+                network,
+                positive_weight(target),
+                self.config["optimizer"],
+                self.config["scheduler"],
+                self.config["augmentation"],
+                context.seed,
+                fingerprint(self.config, train, batch, context.seed),
+                self._sizes.channels,
+            )
+            data = TensorDataModule(
+                batch.get("image"),
+                batch.get("radiomics"),
+                batch.get("clinical"),
+                target,
+                self.config["batch_size"],
+                context.seed,
+            )
+            checkpoint = None if context.workdir is None else context.workdir / "last.ckpt"
+            self._train(module, data, context.device, checkpoint)
+        self._counts = {"n": len(target), "positive": int(target.sum())}
+        self._network, self.history = network.cpu().eval(), module.history
+        return self
+
+    def _train(
+        self,
+        module: TrainingModule,
+        data: TensorDataModule,
+        device: Literal["cpu", "cuda"],
+        checkpoint: Path | None,
+    ) -> None:
+        log.info(
+            "%s: training %d weights on %d units for %d epochs",
+            self.name,
+            sum(p.numel() for p in module.network.parameters()),
+            len(data.tensors["target"]),
+            self.settings.epochs,
+        )
+        train(module, data, self.settings, device, checkpoint, self.name)
+
+    def predict(self, samples: Samples) -> NDArray[np.float64]:
+        """Return (n, 1) float64 probabilities of the positive class.
+
+        The class weight of the training is taken out again: it multiplies the odds by negatives /
+        positives, so the odds are divided by it.
+        """
+        network = self._fitted()
+        odds_shift = np.log(
+            (self._counts["n"] - self._counts["positive"]) / self._counts["positive"]
+        )
+        size = int(self.config["batch_size"])
+        logits = [np.zeros((0, 1))]
+        network.eval()
+        with torch.inference_mode():
+            for start in range(0, len(samples), size):
+                part = samples.take(range(start, min(start + size, len(samples))))
+                batch = self._batch(part)
+                network.to(next(iter(batch.values())).device)
+                logits.append(network(batch).to(torch.float64).cpu().numpy())
+        return cast(
+            "NDArray[np.float64]", 1.0 / (1.0 + np.exp(odds_shift - np.concatenate(logits)))
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write `weights.safetensors` and `model.json`; the same fit gives the same bytes."""
+        network = self._fitted()
+        weights = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+        with atomic_path(Path(folder) / "weights.safetensors") as temporary:
+            temporary.write_bytes(safetensors.torch.save(weights))
+        description = {
+            "format": _FORMAT,
+            "config": self.config,
+            "sizes": asdict(self._sizes),
+            "encoders": {name: encoder.state() for name, encoder in self._encoders.items()},
+            "counts": self._counts,
+            "history": self.history,
+        }
+        write_json(Path(folder) / "model.json", description)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read a saved model; only trusted targets are built and nothing is unpickled."""
+        path = Path(folder) / "model.json"
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            if found["format"] != _FORMAT:
+                raise ValueError(f"format {found['format']!r}")
+            made = cls(**found["config"])
+            sizes = found["sizes"]
+            made._sizes = InputSizes(
+                **{**sizes, "channels": tuple(sizes["channels"]), "shape": tuple(sizes["shape"])}
+            )
+            made._encoders = {
+                name: TableEncoder.from_state(state) for name, state in found["encoders"].items()
+            }
+            made._counts, made.history = found["counts"], found["history"]
+            with torch.random.fork_rng([]):
+                network = build_network(made.config, made._sizes, outputs=1)
+            network.load_state_dict(
+                safetensors.torch.load_file(path.with_name("weights.safetensors"))
+            )
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise InputError(
+                str(folder), "saved model", "model.json and weights", reason
+            ) from error
+        made._network = network.eval()
+        return made
+
+    def _fitted(self) -> FusionNetwork:
+        if self._network is None:
+            raise RuntimeError(f"model {self.name} is not fitted")
+        return self._network
+
+    def _fit_tables(self, train: Samples) -> None:
+        self._encoders = {}
+        if "radiomics" in self.inputs:
+            encoder = TableEncoder(self.config["max_correlation"], self.config["radiomics_columns"])
+            self._encoders["radiomics"] = encoder.fit(train.radiomics)
+            if not encoder.names:
+                raise InputError(
+                    "radiomics table",
+                    "columns",
+                    "at least one that varies",
+                    f"{train.radiomics.shape}",
+                )
+        if "clinical" in self.inputs:
+            encoder = TableEncoder().fit(train.clinical)
+            if encoder.names:
+                self._encoders["clinical"] = encoder
+            else:
+                log.info(
+                    "%s: the task has no clinical columns that vary; no such branch", self.name
+                )
+
+    def _input_sizes(self, images: ImageSource | None) -> InputSizes:
+        columns = {name: len(encoder.names) for name, encoder in self._encoders.items()}
+        sizes = InputSizes(
+            radiomics=columns.get("radiomics", 0), clinical=columns.get("clinical", 0)
+        )
+        if "image" not in self.inputs:
+            return sizes
+        source = required_images(images, self.name)
+        return replace(sizes, channels=tuple(source.channels), shape=tuple(source.shape))
+
+    def _batch(self, samples: Samples) -> dict[str, Tensor]:
+        """Return the encoded inputs of all given units."""
+        batch: dict[str, Tensor] = {}
+        device: torch.device | str = "cpu"
+        if self._sizes.channels:
+            image = required_images(samples.images, self.name).crops(samples.ids)
+            expected = (len(samples), len(self._sizes.channels), *self._sizes.shape)
+            if tuple(image.shape) != expected:
+                raise InputError(
+                    "images", "shape of the crops", str(expected), str(tuple(image.shape))
+                )
+            batch["image"], device = image, image.device
+        elif self._network is not None:
+            device = next(self._network.parameters()).device
+        for name, encoder in self._encoders.items():
+            table = encoder.transform(getattr(samples, name))
+            batch[name] = torch.as_tensor(table, dtype=torch.float32, device=device)
+        return batch
