@@ -163,14 +163,8 @@ def prepare(image: Volume, mask: Volume, feature_set: FeatureSet, what: str) -> 
     if feature_set.spacing_mm is None:
         region = prepare_region(image, mask, what)
     else:
-        region = resample_region(
-            image,
-            mask,
-            feature_set.spacing_mm,
-            feature_set.interpolation,
-            feature_set.round_hu,
-            what,
-        )
+        settings = feature_set.spacing_mm, feature_set.interpolation, feature_set.round_hu
+        region = resample_region(image, mask, *settings, what)
     bounds = feature_set.resegment_range
     return resegment(
         region, (bounds[0], bounds[1]) if bounds is not None else None, feature_set.resegment_sigma

@@ -4,9 +4,9 @@ On a binary mask every mesh vertex lies in the middle of a grid edge, so that a 
 has one of 256 patterns. Area and volume of the closed mesh are sums over a table of patterns, and
 its outermost vertices are the first and last crossings of the mask along each line of voxels.
 
-The table is made here rather than typed: cut edges are linked face by face into closed polygons, and
-each polygon is cut into triangles. On patterns without ambiguous faces the triangles are those of
-Lorensen and Cline (doi:10.1145/37402.37422) in area and volume.
+The table is made here rather than typed: cut edges are linked face by face into closed polygons,
+and each polygon is cut into triangles. On patterns without ambiguous faces the triangles are those
+of Lorensen and Cline (doi:10.1145/37402.37422) in area and volume.
 """
 
 from __future__ import annotations

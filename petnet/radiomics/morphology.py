@@ -105,9 +105,8 @@ def _hull(
 
 def _axes(centres: NDArray[np.float64], volume: float, area: float) -> dict[str, float]:
     """Principal axes of the voxel centres and densities by the ellipsoid on them."""
-    eigenvalues = np.zeros(3)
-    if len(centres) > 1:
-        eigenvalues = np.linalg.eigvalsh(np.cov(centres.T))
+    covariance = np.cov(centres.T) if len(centres) > 1 else np.zeros((3, 3))
+    eigenvalues = np.linalg.eigvalsh(covariance)
     # rounding leaves about 1e-16 of the largest where a plane or a line has none
     eigenvalues = np.where(eigenvalues > 1e-12 * eigenvalues[-1], eigenvalues, 0.0)
     least, minor, major = (4 * math.sqrt(value) for value in eigenvalues)

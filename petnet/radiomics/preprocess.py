@@ -122,9 +122,10 @@ def _trim(region: Region) -> Region:
 
 
 def _target_positions(n: int, old_mm: float, new_mm: float) -> NDArray[np.float64]:
-    """Positions, in old voxels, of a new axis centred on the old one (IBSI 'align grid centres')."""
+    """Positions, in old voxels, of a new axis with the centre of the old one."""
     size = max(1, math.ceil(round(n * old_mm / new_mm, 6)))
-    return (n - 1) / 2 + (np.arange(size) - (size - 1) / 2) * (new_mm / old_mm)
+    steps = np.arange(size, dtype=np.float64) - (size - 1) / 2
+    return (n - 1) / 2 + steps * (new_mm / old_mm)
 
 
 def resample_region(

@@ -142,7 +142,7 @@ def glcm_features(counts: Any, n_levels: Any, aggregation: Aggregation) -> dict[
 
     Notes
     -----
-    Zwanenburg et al., The image biomarker standardization initiative, doi:10.1148/radiol.2020191145.
+    Source: Zwanenburg et al. 2020, doi:10.1148/radiol.2020191145.
     """
     xp = array_namespace(counts)
     if aggregation == "3D_comb":

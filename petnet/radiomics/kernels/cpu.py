@@ -1,9 +1,9 @@
 """The counting kernels on the CPU: the Numba twins of the `.cu` files.
 
-Same names, arguments and counts as `petnet.radiomics.kernels.cuda`, by another method, so that each
-checks the other. Threads come from a pool over functions that release the GIL rather than from
-Numba's own parallel loops: those compile five times longer, and their OpenMP runtime kills a process
-that forks after using it, as data loaders do.
+Same names, arguments and counts as `petnet.radiomics.kernels.cuda`, by another method, so that
+each checks the other. Threads come from a pool over functions that release the GIL rather than
+from Numba's own parallel loops: those compile several times longer, and their OpenMP runtime kills
+a process that forks after using it, as data loaders do.
 """
 
 from __future__ import annotations

@@ -66,8 +66,8 @@ def glcm_counts(
 ) -> Any:
     """Count symmetric grey-level co-occurrences of many regions on the current CUDA device.
 
-    Arguments and counts are those of `petnet.radiomics.kernels.cpu.glcm_counts`; `levels` may lie on
-    the host or on the device.
+    Arguments and counts are those of `petnet.radiomics.kernels.cpu.glcm_counts`; `levels` may lie
+    on the host or on the device.
 
     Returns
     -------

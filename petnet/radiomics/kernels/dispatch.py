@@ -41,7 +41,7 @@ MAX_CHUNK_REGIONS = 4096
 
 @dataclass(frozen=True, eq=False)
 class Packed:
-    """Regions in one flat array: `levels` (V,) int32, `offsets` (R,) int64, `shapes` (R, 3) int32."""
+    """Regions in one flat array: levels (V,) int32, offsets (R,) int64, shapes (R, 3) int32."""
 
     levels: NDArray[np.int32]
     offsets: NDArray[np.int64]
