@@ -1,0 +1,218 @@
+"""Every sentence of the report, by language; placeholders are filled by `str.format`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from petnet.errors import InputError
+
+__all__ = ["WORDING", "Words"]
+
+ENGLISH = {
+    "lang": "en",
+    "title": "{task}: prediction report",
+    "kicker": "PET/CT prediction report",
+    "research": "Research use only. Not a medical device; not for decisions about patients.",
+    "skip": "Skip to the content",
+    "nav_label": "Sections",
+    "nav_summary": "Summary",
+    "nav_cohort": "Cohort",
+    "nav_models": "Models",
+    "nav_roc": "ROC",
+    "nav_calibration": "Calibration",
+    "nav_distribution": "Probabilities",
+    "nav_images": "Images",
+    "nav_configuration": "Configuration",
+    # units
+    "patient": "patient",
+    "patients": "patients",
+    "lesion": "lesion",
+    "lesions": "lesions",
+    "region": "region",
+    "regions": "regions",
+    "positive": "positive",
+    "negative": "negative",
+    "unknown": "unknown",
+    # summary
+    "asked": "Can PET/CT tell {target} in advance? This page reports {models} on {n} {units}"
+    " with a known answer, {positive} of them positive ({share}).",
+    "models_one": "one model ({names})",
+    "models_many": "{count} models ({names})",
+    "validated": "Every prediction was made by a model that had not seen the {group}:"
+    " {folds}-fold cross-validation, repeated {repeats} times on the same saved splits.",
+    "validated_once": "Every prediction was made by a model that had not seen the {group}:"
+    " {folds}-fold cross-validation on saved splits.",
+    "verdict_none": "{name} reached an AUC of {value}; no interval could be computed.",
+    "verdict_includes": "{name} reached an AUC of {value} ({level} interval {low} to {high})."
+    " The interval includes 0.5: these data do not show that it predicts better than chance.",
+    "verdict_above": "{name} reached an AUC of {value} ({level} interval {low} to {high})."
+    " The interval lies above 0.5: in this cohort it predicts better than chance.",
+    "verdict_below": "{name} reached an AUC of {value} ({level} interval {low} to {high})."
+    " The interval lies below 0.5: its predictions point the wrong way.",
+    "against_better": "The best single parameter, {name}, has {value}, less than any of the"
+    " models; whether the difference is more than chance is not tested here.",
+    "against_worse": "The best single parameter, {name}, alone has {value}, no less than the"
+    " best model: the models add nothing that is visible here.",
+    "against_mixed": "The best single parameter, {name}, alone has {value}: not every model is"
+    " ahead of it.",
+    "small": "With {fewer} {units} in the smaller class, all figures are rough.",
+    "generalise": "Cross-validation speaks for {group} like these. Whether it holds elsewhere,"
+    " only data from elsewhere can tell.",
+    "figure_units": "{units} with known answer",
+    "figure_positive": "positive",
+    "figure_auc": "AUC of {name}",
+    "excludes_half": "interval excludes 0.5",
+    "includes_half": "interval includes 0.5",
+    "fingerprints": "The runs were trained on data that differ in some file or setting (their data"
+    " fingerprints are not the same): compare them with care.",
+    "incomplete": "{name}: {absent} of {total} held-out rows have no prediction; its run is"
+    " incomplete.",
+    "notes": "Notes of the run",
+    # cohort
+    "cohort": "Cohort",
+    "cohort_lead": "{rows} {units} entered the run; {known} have a known answer and {unknown} do"
+    " not. Positive means {target} = 1.",
+    "table_clinical": "Characteristics by class. Numbers: median (quartiles), range. Categories:"
+    " count (share of those known).",
+    "characteristic": "Characteristic",
+    "all": "All",
+    "missing": "Missing",
+    "no_clinical": "The run has no clinical columns.",
+    "centres": "Centres",
+    "centre": "Centre",
+    "unnamed": "not named",
+    "one_centre": "All {units} come from one centre ({name}): nothing is known about other"
+    " scanners and protocols.",
+    "flow": "From studies to predictions",
+    "flow_none": "status.csv has no rows.",
+    "flow_caption": "Rows of status.csv by stage.",
+    "stage": "Stage",
+    "ok": "ok",
+    "excluded": "excluded",
+    "failed": "failed",
+    "all_ok": "Nothing was excluded and nothing failed.",
+    "reasons_caption": "Why rows were excluded or failed.",
+    "reason": "Reason",
+    "count": "Count",
+    "row_list": "Each excluded or failed row ({count})",
+    "unit": "Unit",
+    "status": "Status",
+    "no_reason": "no reason given",
+    "features": "Features",
+    "features_lead": "{columns} features of {rows} {units}.",
+    "features_set": "Feature set",
+    "features_image": "Image",
+    "features_none": "The run has no features.parquet: no summary of features.",
+    # models
+    "models": "Models side by side",
+    "models_lead": "AUC is the chance that a positive case scores higher than a negative one: 0.5 is"
+    " a coin, 1 is perfect. Pairs are counted within each fold and averaged over repeats.",
+    "models_caption": "AUC of models and of single parameters on the same folds.",
+    "model": "Model",
+    "single": "Single parameters, no model",
+    "auc": "AUC",
+    "interval": "{level} interval",
+    "conditional": "Conditional interval",
+    "plot": "AUC with intervals",
+    "direction_lower": "lower speaks for positive",
+    "legend_thick": "thick: interval that includes refitting",
+    "legend_thin": "thin: DeLong, conditional",
+    "means_1": "The interval (thick line) covers what another sample of patients, with the model"
+    " fitted anew, could have given at the stated level.",
+    "means_2": "The conditional interval (thin line) is DeLong's on each unit's averaged"
+    " out-of-fold score. It takes the fitted models as given and ignores that another"
+    " training sample would give other models; it is shown beside, not instead. Its AUC pools"
+    " scores over folds and need not equal the headline.",
+    "method": "Methods named by the run",
+    "per_repeat": "AUC of each repeat",
+    "repeat": "Repeat",
+    "train_auc": "AUC of {name} on its own training data: {value}. The gap to the held-out AUC is"
+    " its optimism.",
+    "no_metrics": "not in metrics.json",
+    # roc
+    "roc": "ROC curves",
+    "roc_lead": "Each curve is drawn from one score per unit, averaged over the repeats of"
+    " cross-validation, so its area need not equal the headline AUC above. Shaded:"
+    " pointwise {level} band ({method}). Grey: the other curves.",
+    "roc_area": "area of this curve {area}",
+    "roc_alt": "ROC curve of {name}; area under the curve {area}, {n} units, {positive} positive",
+    "fpr": "1 − specificity",
+    "tpr": "sensitivity",
+    "roc_none": "{name}: only one class is known, so there is no curve.",
+    # calibration
+    "calibration": "Calibration",
+    "calibration_lead": "When the model says 30 %, are 30 % positive? Points are groups of about"
+    " equally many units by predicted probability (averaged over repeats), with"
+    " {level} Wilson intervals; on the dotted line probability and share agree. Single parameters"
+    " are no probabilities and are left out.",
+    "calibration_caption": "Calibration figures of the runs.",
+    "brier": "Brier score",
+    "brier_hint": "0 is perfect; always saying the prevalence gives {reference}",
+    "slope": "Slope",
+    "slope_hint": "1 is ideal; below 1 too extreme",
+    "intercept": "Intercept",
+    "intercept_hint": "0 is ideal",
+    "calibration_alt": "Calibration of {name}: {points}",
+    "calibration_point": "predicted {predicted}, observed {observed} of {count}",
+    "predicted": "predicted probability",
+    "observed": "observed share",
+    # distribution
+    "distribution": "Predicted probabilities",
+    "distribution_lead": "One probability per unit, averaged over repeats. The less the two halves"
+    " overlap from left to right, the better the classes are told apart.",
+    "distribution_alt": "Predicted probabilities of {name}: median {positive} in the positive and"
+    " {negative} in the negative class",
+    "units_axis": "{units}",
+    # images
+    "images": "PET/CT of some {units}",
+    "images_lead": "Chosen by {name}: the furthest from the truth, then the highest and the lowest"
+    " probabilities. The outline is the delineated lesion. PET is inverted (dark is hot); fusion"
+    " is PET in the hot scale on CT.",
+    "images_none": "The run has no gallery folder with pictures: no slices are shown.",
+    "images_empty": "The gallery has no picture of a unit that was predicted.",
+    "wrong": "furthest from the truth",
+    "highest": "highest",
+    "lowest": "lowest",
+    "truth": "truth",
+    "mip_pet": "PET, maximum projection",
+    "axial_ct": "CT, axial",
+    "axial_pet": "PET, axial",
+    "axial_fused": "PET/CT, axial",
+    "coronal_fused": "PET/CT, coronal",
+    "sagittal_fused": "PET/CT, sagittal",
+    "picture_alt": "{what} of unit {unit}",
+    "picture_outlined": "{what} of unit {unit}, lesion outlined",
+    # configuration
+    "configuration": "Configuration and versions",
+    "configuration_lead": "What is needed to make these figures again.",
+    "origin": "Origin of {name}",
+    "versions": "Package versions",
+    "config": "Resolved configuration",
+    "feature_settings": "Feature settings",
+    "files": "Files read, with their hashes (BLAKE2b)",
+    "file": "File",
+    "hash": "Hash",
+    "package": "Package",
+    "version": "Version",
+    "run": "Run",
+}
+WORDING: Mapping[str, Mapping[str, str]] = {"en": ENGLISH}
+
+
+class Words:
+    """The wording of one language, called by key.
+
+    Raises
+    ------
+    InputError
+        A language that is not there.
+    """
+
+    def __init__(self, language: str = "en") -> None:
+        if language not in WORDING:
+            raise InputError("report", "language", f"one of {sorted(WORDING)}", repr(language))
+        self._table = WORDING[language]
+
+    def __call__(self, key: str, **values: object) -> str:
+        """Return the text of `key` with its placeholders filled."""
+        return self._table[key].format(**values)
