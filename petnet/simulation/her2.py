@@ -140,13 +140,19 @@ class Her2Cohort:
         positive[np.argsort(draws)[: round(self.prevalence * self.patients)]] = True
         return positive
 
+    def latents(self, index: int) -> tuple[float, float]:
+        """Return the texture latent and the clinical latent of patient `index`."""
+        side = 0.5 if self.labels()[index] else -0.5
+        texture_latent = side * texture.ideal_distance(self.texture_auc)
+        clinical_latent = side * texture.ideal_distance(self.clinical_auc)
+        return (
+            float(texture_latent + self._rng(index, "texture").normal()),
+            float(clinical_latent + self._rng(index, "clinical").normal()),
+        )
+
     def draw(self, index: int) -> Patient:
         """Draw patient `index` (0-based) without making images."""
-        positive = bool(self.labels()[index])
-        side = 0.5 if positive else -0.5
-        texture_rng, clinical_rng = self._rng(index, "texture"), self._rng(index, "clinical")
-        latent = side * texture.ideal_distance(self.texture_auc) + texture_rng.normal()
-        clinical_latent = side * texture.ideal_distance(self.clinical_auc) + clinical_rng.normal()
+        texture_latent, clinical_latent = self.latents(index)
         acquisition_rng = self._rng(index, "acquisition")
         shares = np.array([c.share for c in self.centers])
         center = self.centers[int(acquisition_rng.choice(len(shares), p=shares / shares.sum()))]
@@ -156,9 +162,9 @@ class Her2Cohort:
         return Patient(
             index=index,
             name=f"P{index + 1:04d}",
-            positive=positive,
-            texture_latent=float(latent),
-            clinical_latent=float(clinical_latent),
+            positive=bool(self.labels()[index]),
+            texture_latent=texture_latent,
+            clinical_latent=clinical_latent,
             center=center,
             anatomy=anatomy,
             acquisition=draw_acquisition(acquisition_rng, center, anatomy.scale),
@@ -220,9 +226,10 @@ class Her2Cohort:
         write_volume(folder / images / "lesion.nii.gz", mask, np.uint8)
         ct = self.ct(patient, voxels.edge_mm)
         write_volume(folder / images / "ct.nii.gz", ct, np.int16)
-        return self._rows(patient, images.as_posix(), int(mask.array.sum()) * mask.voxel_volume_ml)
+        return self.rows(patient, images.as_posix(), int(mask.array.sum()) * mask.voxel_volume_ml)
 
-    def _rows(self, patient: Patient, images: str, volume_ml: float) -> Rows:
+    def rows(self, patient: Patient, images: str, volume_ml: float) -> Rows:
+        """Return the patient's table rows; `images` is the folder of the files it names."""
         acquisition, center = patient.acquisition, patient.center
         row = clinical.clinical_row(
             self._rng(patient.index, "columns"),
