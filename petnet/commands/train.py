@@ -1,0 +1,193 @@
+"""`petnet train`: cross-validate a model on a task and keep everything in a run folder."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from petnet.cohort import Splits, make_splits, splits_from_column
+from petnet.commands.common import build, feature_sets, open_cohort, resolve_device
+from petnet.errors import InputError
+from petnet.evaluation.crossval import Procedure, cross_validate
+from petnet.evaluation.inputs import Inputs, load_inputs
+from petnet.evaluation.run_folder import RunFolder, provenance, run_name
+from petnet.evaluation.summary import baseline_scores, summarise
+from petnet.files import atomic_path, write_json
+from petnet.imaging.gallery import gallery
+from petnet.radiomics.extractor import FeatureSet
+from petnet.radiomics.extractor import provenance as feature_provenance
+from petnet.units import UnitTable, select_units
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from petnet.cohort import Cohort
+    from petnet.task import Task
+
+log = logging.getLogger(__name__)
+GALLERY = 12
+
+
+def run(config: DictConfig) -> int:
+    """Train; returns the number of units that could not be read."""
+    from omegaconf import OmegaConf
+
+    start = time.monotonic()
+    task: Task = build(config.task, "task")
+    config.device = resolve_device(config.device)
+    cohort = open_cohort(config)
+    fingerprint = cohort.fingerprint()
+    settings: Any = OmegaConf.to_container(config, resolve=True)
+    folder = RunFolder(Path(config.out) / run_name(settings, fingerprint))
+    with folder.locked():
+        if folder.finished:
+            log.info("finished before: %s", folder.path)
+            return 0
+        folder.start(OmegaConf.to_yaml(config, resolve=True))
+        with _logged(folder.path / "log.txt"):
+            log.info("run folder: %s", folder.path)
+            return _train(config, settings, task, cohort, fingerprint, folder, start)
+
+
+class _logged:
+    """Also write the log to a file while inside."""
+
+    def __init__(self, path: Path) -> None:
+        self.handler = logging.FileHandler(path, encoding="utf-8")
+        self.handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
+
+    def __enter__(self) -> None:
+        logging.getLogger().addHandler(self.handler)
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger().removeHandler(self.handler)
+        self.handler.close()
+
+
+def _train(
+    config: DictConfig,
+    settings: dict[str, Any],
+    task: Task,
+    cohort: Cohort,
+    fingerprint: str,
+    folder: RunFolder,
+    start: float,
+) -> int:
+    sets = feature_sets(config.features)
+    inputs = _inputs(config, task, cohort, sets)
+    splits = _splits(config, cohort, inputs)
+    _write_inputs(folder.path, task, inputs, splits, sets)
+    procedure = Procedure(
+        lambda: build(config.model, "model"), config.seed, config.cv.inner_folds, config.device
+    )
+    predictions = cross_validate(procedure, inputs.samples, splits, folder.path)
+    baselines = baseline_scores(inputs.samples, splits, task.baselines)
+    _write(predictions, folder.path / "predictions.csv")
+    _write(baselines, folder.path / "baselines.csv")
+    models = summarise(predictions, baselines)
+    models[0]["auc_training"] = _training_auc(folder.path)
+    write_json(folder.path / "metrics.json", {"models": models})
+    _write_gallery(folder, inputs.table, predictions, config)
+    seconds = time.monotonic() - start
+    tracers = sorted({s.tracer for u in inputs.table.units for s in u.series})
+    more = {"tracers": tracers, "units": len(inputs.samples)}
+    write_json(
+        folder.path / "provenance.json",
+        provenance(settings, fingerprint, splits.hash, seconds, **more),
+    )
+    folder.finish(inputs.failures)
+    for model in models:
+        auc = model["auc"]
+        log.info("%s: AUC %.3f (%s–%s)", model["name"], auc["value"], *map(_three, _bounds(auc)))
+    log.info("done in %.0f s: %s", seconds, folder.path)
+    for row in inputs.status[inputs.status["status"] == "failed"].to_dict("records"):
+        log.error("left out: %s: %s", row["unit"], row["reason"])
+    return inputs.failures
+
+
+def _bounds(auc: dict[str, Any]) -> tuple[float | None, float | None]:
+    return auc["low"], auc["high"]
+
+
+def _three(value: float | None) -> str:
+    return "?" if value is None else f"{value:.3f}"
+
+
+def _inputs(config: DictConfig, task: Task, cohort: Cohort, sets: list[FeatureSet]) -> Inputs:
+    table = select_units(cohort, task, labelled=True)
+    if config.permute is not None:
+        shuffled = np.random.default_rng(config.permute).permutation(table.target)
+        table = UnitTable(table.units, shuffled, table.clinical, table.status)
+    needs = build(config.model, "model").inputs
+    imaging = build(config.imaging, "imaging")
+    return load_inputs(
+        table, sets, imaging, needs, config.device, Path(config.data.cache), config.data.workers
+    )
+
+
+def _splits(config: DictConfig, cohort: Cohort, inputs: Inputs) -> Splits:
+    samples, cv = inputs.samples, config.cv
+    if not cv.use_split_column:
+        return make_splits(
+            samples.ids, samples.groups, samples.target, cv.folds, cv.repeats, config.seed
+        )
+    if "split" not in cohort.studies:
+        raise InputError(str(cohort.root), "table studies", "a column split", "none")
+    by_patient = dict(zip(cohort.studies["patient"], cohort.studies["split"], strict=True))
+    return splits_from_column(samples.ids, [by_patient[g] for g in samples.groups])
+
+
+def _write(table: pd.DataFrame, path: Path) -> None:
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, index=False)
+
+
+def _write_inputs(
+    path: Path, task: Task, inputs: Inputs, splits: Splits, sets: list[FeatureSet]
+) -> None:
+    samples = inputs.samples
+    splits.save(path / "splits.csv")
+    units = pd.DataFrame(
+        {
+            "unit": samples.ids,
+            "patient": samples.groups,
+            "center": samples.centers,
+            "target": samples.target.astype(int),
+        }
+    )
+    clinical = samples.clinical.reset_index(drop=True).assign(
+        **{c: np.exp(samples.clinical[c].to_numpy()) for c in task.clinical.log}
+    )
+    _write(pd.concat([units, clinical], axis=1), path / "units.csv")
+    _write(inputs.status, path / "status.csv")
+    with atomic_path(path / "features.parquet") as temporary:
+        samples.radiomics.to_parquet(temporary)
+    write_json(path / "features.provenance.json", [feature_provenance(s) for s in sets])
+
+
+def _training_auc(path: Path) -> float:
+    """Mean AUC on the training parts themselves: the gap to the headline is the optimism."""
+    found = [pd.read_json(p, typ="series")["training_auc"] for p in path.glob("folds/*/fold.json")]
+    return float(np.mean(found))
+
+
+def _write_gallery(
+    folder: RunFolder, table: UnitTable, predictions: pd.DataFrame, config: DictConfig
+) -> None:
+    """Keep small pictures of the units that are most telling: surest, and most wrong."""
+    mean = predictions.groupby("unit").agg({"probability": "mean", "truth": "first"})
+    error = (mean["probability"] - mean["truth"]).abs()
+    third = GALLERY // 3
+    order = mean["probability"].sort_values().index
+    chosen = [*order[-third:], *order[:third], *error.sort_values().index[::-1]]
+    chosen = list(dict.fromkeys(chosen))[:GALLERY]
+    imaging = build(config.imaging, "imaging")
+    for unit in table.units:
+        if unit.id in chosen:
+            with atomic_path(folder.gallery_file(unit.id)) as temporary:
+                np.savez_compressed(temporary, **gallery(unit, imaging))

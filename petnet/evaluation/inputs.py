@@ -1,0 +1,93 @@
+"""From units to samples: features and crops, with one status row for each unit and stage."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from petnet.devices import Device
+from petnet.errors import InputError
+from petnet.imaging.config import ImagingConfig
+from petnet.imaging.store import CropStore, prepare_crops
+from petnet.measure.tabulate import feature_table
+from petnet.models.protocol import InputKind, Samples
+from petnet.radiomics.extractor import FeatureSet
+from petnet.units import UnitTable
+
+__all__ = ["Inputs", "load_inputs"]
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """What the models of a run see.
+
+    Attributes
+    ----------
+    table : UnitTable
+        The units that every stage could read.
+    samples : Samples
+        The same units in the same order.
+    status : pandas.DataFrame
+        unit, patient, stage, status ("ok", "excluded", "failed"), reason; one row per candidate.
+    """
+
+    table: UnitTable
+    samples: Samples
+    status: pd.DataFrame
+
+    @property
+    def failures(self) -> int:
+        """How many candidates a stage failed on (exclusions by rule are none)."""
+        return int((self.status["status"] == "failed").sum())
+
+
+def load_inputs(
+    table: UnitTable,
+    sets: Sequence[FeatureSet],
+    imaging: ImagingConfig,
+    needs: Collection[InputKind],
+    device: Device,
+    cache: Path,
+    workers: int,
+) -> Inputs:
+    """Compute or fetch features and, where asked for, crops; leave out what cannot be read.
+
+    Raises
+    ------
+    InputError
+        No unit is left.
+    """
+    features, feature_status = feature_table(table.units, sets, device, cache, workers)
+    rows: list[dict[str, Any]] = list(feature_status)
+    images: CropStore | None = None
+    if "image" in needs:
+        images, image_status = prepare_crops(table.units, imaging, cache, device, workers=workers)
+        rows += image_status
+    failed = {row["unit"]: row for row in rows if row["status"] != "ok"}
+    keep = [i for i, unit in enumerate(table.units) if unit.id not in failed]
+    if not keep:
+        first = next(iter(failed.values()))
+        raise InputError("cohort", "units", "at least one that can be read", str(first["reason"]))
+    kept = table.take(keep)
+    samples = Samples(
+        ids=tuple(kept.ids),
+        groups=tuple(u.patient for u in kept.units),
+        centers=tuple(u.center for u in kept.units),
+        target=kept.target,
+        clinical=kept.clinical,
+        radiomics=features.loc[kept.ids],
+        images=images,
+    )
+    return Inputs(kept, samples, _status(table, failed))
+
+
+def _status(table: UnitTable, failed: dict[str, dict[str, Any]]) -> pd.DataFrame:
+    rows = []
+    for row in table.status.to_dict("records"):
+        found = failed.get(row["unit"], {**row, "stage": "selection"})
+        rows.append({k: found[k] for k in ("unit", "patient", "stage", "status", "reason")})
+    return pd.DataFrame(rows)

@@ -1,0 +1,166 @@
+"""The run folder: named by hash(config, data), so that the same command finds its own work."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from petnet import __version__
+from petnet.errors import InputError
+from petnet.files import hash_of, write_json, write_text
+
+__all__ = ["RunFolder", "find_runs", "finished_run", "provenance", "run_name"]
+
+FORMAT = 1
+NAMED_BY = ("task", "model", "imaging", "features", "trainer", "cv", "seed", "permute", "device")
+PACKAGES = (
+    "cupy-cuda12x", "cupy-cuda13x", "hydra-core", "imbalanced-learn", "lightning", "monai",
+    "nibabel", "numba", "numpy", "pandas", "scikit-learn", "scipy", "skops", "torch",
+    "torchmetrics",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of one run of `petnet train`."""
+
+    path: Path
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run went through to its end."""
+        return (self.path / "done.json").is_file()
+
+    def gallery_file(self, unit: str) -> Path:
+        """Where the small pictures of a unit are kept."""
+        return self.path / "gallery" / f"{quote(unit, safe='')}.npz"
+
+    def start(self, config_yaml: str) -> None:
+        """Make the folder and write the resolved config."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_text(self.path / "config.yaml", config_yaml)
+
+    def finish(self, failures: int) -> None:
+        """Mark the run as whole."""
+        write_json(self.path / "done.json", {"format": FORMAT, "failures": failures})
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for this process; a killed process lets go by itself."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / ".lock").open("w") as stream:
+            try:
+                import fcntl
+            except ImportError:  # no such locks on this platform
+                yield
+                return
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise InputError(
+                    str(self.path), "run folder", "one process at a time", "another one in it"
+                ) from error
+            yield
+
+
+def run_name(config: Mapping[str, Any], fingerprint: str) -> str:
+    """Return `{task}-{model}-{hash}` of the settings that decide the result, and of the data."""
+    relevant = {key: config[key] for key in NAMED_BY if key in config}
+    digest = hash_of(FORMAT, __version__, relevant, fingerprint)[:10]
+    return f"{config['task']['name']}-{config['model']['name']}-{digest}"
+
+
+def provenance(
+    config: Mapping[str, Any], fingerprint: str, splits_hash: str, seconds: float, **more: Any
+) -> dict[str, Any]:
+    """Return what a reader needs to tell where a run comes from."""
+    return {
+        "format": FORMAT,
+        "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "petnet": __version__,
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "device": config["device"],
+        "git_revision": _git_revision(),
+        "versions": _versions(),
+        "cohort": str(config["cohort"]),
+        "data_fingerprint": fingerprint,
+        "config_hash": hash_of({k: config[k] for k in NAMED_BY if k in config}),
+        "splits_hash": splits_hash,
+        "seed": config["seed"],
+        "permute": config.get("permute"),
+        "task": config["task"],
+        "model": config["model"]["name"],
+        "seconds": round(seconds, 1),
+        **more,
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _git_revision() -> str | None:
+    """Revision of a checkout of petnet; None for an installed wheel."""
+    folder = Path(__file__).resolve().parents[2]
+    if not (folder / ".git").exists():
+        return None
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
+
+
+def finished_run(path: Path) -> RunFolder:
+    """Return a finished run folder of a format that this version reads.
+
+    Raises
+    ------
+    InputError
+        It is no run folder, is unfinished, or has another format.
+    """
+    if not (path / "config.yaml").is_file():
+        raise InputError(str(path), "run folder", "one made by petnet train", "no config.yaml")
+    done = path / "done.json"
+    if not done.is_file():
+        raise InputError(
+            str(path), "run folder", "a finished run", "an unfinished one",
+            "Repeat the command that made it; it goes on where it stopped",
+        )  # fmt: skip
+    found = json.loads(done.read_text(encoding="utf-8")).get("format")
+    if found != FORMAT:
+        raise InputError(str(path), "format of the run folder", str(FORMAT), str(found))
+    return RunFolder(path)
+
+
+def find_runs(given: list[Path]) -> list[Path]:
+    """Return the finished runs among the given folders and the folders right below them."""
+    runs: list[Path] = []
+    for path in given:
+        if (path / "config.yaml").is_file():
+            runs.append(finished_run(path).path)
+            continue
+        below = sorted(p.parent for p in path.glob(f"*{os.sep}done.json"))
+        if not below:
+            raise InputError(str(path), "run", "a run folder or a folder of finished runs", "none")
+        runs += below
+    return runs
