@@ -47,7 +47,7 @@ def _kernel(family: str, name: str, device_id: int) -> Any:
 
 
 def tiles(
-    shapes: NDArray[np.int32], tile_voxels: int = TILE_VOXELS
+    shapes: NDArray[np.int32], tile_voxels: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Cut every region into tiles of voxels: region of each tile and its first voxel in it."""
     volume = np.prod(shapes, axis=1, dtype=np.int64)
@@ -77,7 +77,7 @@ def glcm_counts(
 
     shape = (shapes.shape[0], directions.shape[0], n_levels, n_levels)
     counts = cupy.zeros(shape, dtype=cupy.int64)
-    tile_region, tile_start = tiles(shapes)
+    tile_region, tile_start = tiles(shapes, TILE_VOXELS)
     shared = n_levels**2 * 4
     use_shared = shared <= SHARED_BYTES
     on_device = [
