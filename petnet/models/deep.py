@@ -58,7 +58,7 @@ class DeepModel:
     epochs, batch_size : int
     precision : str
         As Lightning names it.
-    radiomics_columns : sequence of str, optional
+    include : sequence of str, optional
         Shell patterns of the radiomics columns to use; None uses all.
     max_correlation : float, optional
         Of radiomics columns whose |Spearman ρ| exceeds this in the training part, the first stays.
@@ -82,7 +82,7 @@ class DeepModel:
         epochs: int = 40,
         batch_size: int = 16,
         precision: str = "32-true",
-        radiomics_columns: Sequence[str] | None = None,
+        include: Sequence[str] | None = None,
         max_correlation: float | None = None,
         clip: float | None = 1.0,
         deterministic: bool | Literal["warn"] = True,
@@ -100,7 +100,7 @@ class DeepModel:
                 "epochs": epochs,
                 "batch_size": batch_size,
                 "precision": precision,
-                "radiomics_columns": radiomics_columns,
+                "include": include,
                 "max_correlation": max_correlation,
                 "clip": clip,
                 "deterministic": deterministic,
@@ -257,7 +257,7 @@ class DeepModel:
     def _fit_tables(self, train: Samples) -> None:
         self._encoders = {}
         if "radiomics" in self.inputs:
-            encoder = TableEncoder(self.config["max_correlation"], self.config["radiomics_columns"])
+            encoder = TableEncoder(self.config["max_correlation"], self.config["include"])
             self._encoders["radiomics"] = encoder.fit(train.radiomics)
             if not encoder.names:
                 raise InputError(

@@ -29,6 +29,8 @@ _NOISE = (
     # Crops lie in memory, there is nothing for workers to do.
     r"The '\w+_dataloader' does not have many workers",
     r"The number of training batches \(\d+\) is smaller than the logging interval",
+    # Nothing is held back for validation, though the data module could.
+    r"You passed in a `val_dataloader` but have no `validation_step`",
     # A fit may have nothing left to do after a resume.
     r"`Trainer\.fit` stopped",
     # Lightning 2.6 on torch >= 2.9.
