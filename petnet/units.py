@@ -174,7 +174,7 @@ def _candidates(cohort: Cohort, task: Task) -> list[Unit]:
             f"{found}",
         )
     rois = cohort.rois[cohort.rois["role"].isin(task.roles)]
-    by_study = dict(rois.groupby("study"))
+    by_study = {str(study): group for study, group in rois.groupby("study")}
     made: dict[str, Unit] = {}
     for study in wanted.to_dict("records"):
         group = by_study.get(study["study"])

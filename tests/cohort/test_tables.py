@@ -1,0 +1,109 @@
+"""Reading the tables: forms, encodings and every refusal names table, row and column."""
+
+import pandas as pd
+import pytest
+
+from petnet.cohort import read_cohort
+from petnet.errors import InputError
+
+STUDIES = "patient,study,timepoint,arm,tracer,modality,pet,ct,weight_kg\n"
+ROWS = "p1,s1,baseline,fdg,FDG,PT/CT,a/pet.nii,a/ct.nii,70\np2,s2,baseline,fdg,FDG,PT/CT,b.nii,,\n"
+ROIS = "study,roi,lesion_uid,role,path,label,grid\ns1,gtv,l1,primary,a/m.nii,1,pet\n"
+TARGETS = "patient,her2,age\np1,1,60\np2,,61\n"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    def write(**tables):
+        texts = {"studies": STUDIES + ROWS, "rois": ROIS, "targets": TARGETS, **tables}
+        for name, text in texts.items():
+            (tmp_path / f"{name}.csv").write_bytes(text.encode("utf-8"))
+        return tmp_path
+
+    return write
+
+
+def test_reads_the_three_tables(folder):
+    cohort = read_cohort(folder())
+    assert cohort.studies["weight_kg"].tolist()[0] == 70.0
+    assert cohort.studies["ct"].tolist()[1] is None
+    assert cohort.rois["label"].tolist() == [1.0]
+    assert cohort.files() == ["a/ct.nii", "a/m.nii", "a/pet.nii", "b.nii"]
+
+
+def test_windows_line_ends_and_byte_order_mark_change_nothing(folder):
+    plain = read_cohort(folder())
+    marked = read_cohort(folder(studies="\ufeff" + (STUDIES + ROWS).replace("\n", "\r\n")))
+    pd.testing.assert_frame_equal(plain.studies, marked.studies)
+
+
+def test_semicolons_with_decimal_commas(folder):
+    text = (STUDIES + ROWS).replace(",70\n", ",70.5\n").replace(",", ";").replace("70.5", "70,5")
+    assert read_cohort(folder(studies=text)).studies["weight_kg"].tolist()[0] == 70.5
+
+
+def test_parquet_equals_csv(folder, tmp_path):
+    plain = read_cohort(folder())
+    plain.studies.to_parquet(tmp_path / "studies.parquet")
+    (tmp_path / "studies.csv").unlink()
+    assert read_cohort(tmp_path).studies["pet"].tolist() == plain.studies["pet"].tolist()
+
+
+def test_manifest_is_expanded(tmp_path):
+    (tmp_path / "manifest.csv").write_text(
+        "patient,pet,ct,mask,her2,age\np1,pet.nii,ct.nii,mask.nii,1,60\np2,q.nii,,n.nii,0,50\n"
+    )
+    cohort = read_cohort(tmp_path)
+    assert cohort.studies["study"].tolist() == ["p1_baseline_fdg", "p2_baseline_fdg"]
+    assert cohort.rois["path"].tolist() == ["mask.nii", "n.nii"]
+    assert list(cohort.targets) == ["patient", "her2", "age"]
+    assert read_cohort(tmp_path / "manifest.csv").studies.equals(cohort.studies)
+
+
+REFUSALS = {
+    "absent column": ({"rois": ROIS.replace(",path", ",file")}, "rois.*'path'"),
+    "text for a number": (
+        {"studies": (STUDIES + ROWS).replace(",70\n", ",heavy\n")},
+        "row 2, column weight_kg.*float.*heavy",
+    ),
+    "negative weight": (
+        {"studies": (STUDIES + ROWS).replace(",70\n", ",-7\n")},
+        "row 2, column weight_kg.*above 0.*-7",
+    ),
+    "empty patient": ({"studies": STUDIES + ROWS.replace("p2,", ",")}, "row 3, column patient"),
+    "study twice": ({"studies": STUDIES + ROWS.replace("s2", "s1")}, "column study.*unique"),
+    "unknown study": ({"rois": ROIS.replace("s1,gtv", "s9,gtv")}, "rois, row 2.*study.*'s9'"),
+    "unknown patient": ({"targets": TARGETS.replace("p2", "p7")}, "targets, row 3.*'p7'"),
+    "unit twice": ({"targets": TARGETS.replace("p2", "p1")}, "targets, row 3.*one row per unit"),
+    "grid": ({"rois": ROIS.replace(",pet\n", ",mri\n")}, "column grid.*pet or ct.*mri"),
+    "outside": ({"rois": ROIS.replace("a/m.nii", "../m.nii")}, "rois, row 2, column path.*inside"),
+    "ragged": ({"targets": TARGETS + "p3,1,2,3,4\n"}, "rows of equal length"),
+    "two splits": (
+        {
+            "studies": "split," + STUDIES + "train," + ROWS.split("\n")[0] + "\n"
+            + "test," + ROWS.split("\n")[1].replace("p2", "p1") + "\n",
+            "targets": "patient,her2\np1,1\n",
+        },
+        "patient p1, column split",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_refuses(folder, case):
+    tables, message = REFUSALS[case]
+    with pytest.raises(InputError, match=message):
+        read_cohort(folder(**tables))
+
+
+def test_outside_is_allowed_on_request(folder):
+    assert read_cohort(folder(rois=ROIS.replace("a/m.nii", "../m.nii")), allow_outside=True)
+
+
+def test_fingerprint_follows_content(folder, tmp_path):
+    cohort = read_cohort(folder())
+    before = cohort.fingerprint()
+    (tmp_path / "b.nii").write_bytes(b"1")
+    changed = cohort.fingerprint()
+    (tmp_path / "b.nii").write_bytes(b"1")
+    assert cohort.fingerprint() == changed != before

@@ -1,0 +1,120 @@
+"""Task and unit selection: unions, missing labels, refusals."""
+
+import numpy as np
+import pytest
+
+from petnet.cohort import read_cohort
+from petnet.errors import InputError
+from petnet.task import Task
+from petnet.units import select_units
+
+BASE = {
+    "studies": "patient,study,timepoint,arm,tracer,modality,pet,ct,center\n"
+    "p1,s1,baseline,fdg,FDG,PT/CT,a.nii,b.nii,A\np2,s2,baseline,fdg,FDG,PT/CT,c.nii,,B\n"
+    "p3,s3,baseline,fdg,FDG,PT/CT,d.nii,,A\np3,s4,followup,fdg,FDG,PT/CT,e.nii,,A\n",
+    "rois": "study,roi,lesion_uid,role,path,label,grid\ns1,a,l1,primary,m.nii,1,pet\n"
+    "s1,b,l2,primary,m.nii,2,pet\ns1,n,l3,node,m.nii,3,pet\ns2,a,l4,primary,n.nii,,pet\n"
+    "s3,a,l5,node,o.nii,,pet\n",
+    "targets": "patient,her2,cea,stage,sex\np1,1,10,T2,F\np2,,3,T1,M\np3,0,,,\n",
+}
+CLINICAL = {"log": ["cea"], "ordinal": {"stage": ["T1", "T2"]}, "categorical": {"sex": ["F", "M"]}}
+
+
+@pytest.fixture
+def cohort(tmp_path):
+    def make(**changes):
+        for name, text in {**BASE, **changes}.items():
+            (tmp_path / f"{name}.csv").write_text(text)
+        return read_cohort(tmp_path)
+
+    return make
+
+
+def task(**changes):
+    return Task(
+        **{"name": "t", "kind": "binary", "target": "her2", "clinical": CLINICAL, **changes}
+    )
+
+
+def test_union_of_a_patients_lesions_of_the_role(cohort):
+    (unit,) = select_units(cohort(), task(), labelled=True).units
+    assert unit.patient == "p1"
+    assert [(r.roi, r.label) for r in unit.series[0].regions] == [("a", 1), ("b", 2)]
+
+
+def test_missing_label_is_missing_never_negative(cohort):
+    table = select_units(cohort(), task(), labelled=True)
+    reasons = table.status.set_index("unit")["reason"]
+    assert reasons["p2"] == "target her2 is missing"
+    assert reasons["p3"] == "no region of role primary in the rois table"
+    assert table.target.tolist() == [1.0]
+    open_table = select_units(cohort(), task(), labelled=False)
+    assert np.isnan(open_table.target[open_table.ids.index("p2")])
+
+
+def test_clinical_columns_by_kind(cohort):
+    clinical = select_units(cohort(), task(), labelled=False).clinical
+    assert clinical.loc["p1", "cea"] == pytest.approx(np.log(10))
+    assert clinical["stage"].cat.ordered
+    assert clinical.loc["p2", "stage"] == "T1"
+    assert list(clinical["sex"].cat.categories) == ["F", "M"]
+
+
+def test_per_lesion_units(cohort):
+    lesions = cohort(
+        targets="patient,lesion_uid,her2,cea,stage,sex\np1,l1,1,1,T1,F\np1,l2,0,1,T1,F\n"
+    )
+    table = select_units(lesions, task(unit="lesion"), labelled=True)
+    assert table.ids == ["p1/l1", "p1/l2"]
+    assert table.target.tolist() == [1.0, 0.0]
+    assert {u.patient for u in table.units} == {"p1"}
+
+
+def test_two_timepoints_are_two_series(cohort):
+    made = cohort(rois=BASE["rois"] + "s4,a,l5,primary,o.nii,,pet\n")
+    table = select_units(made, task(timepoints=["baseline", "followup"]), labelled=True)
+    (unit,) = [u for u in table.units if u.patient == "p3"]
+    assert [s.timepoint for s in unit.series] == ["baseline", "followup"]
+
+
+REFUSALS = {
+    "label column absent": ({}, {"target": "vegfr2"}, "the target 'vegfr2'"),
+    "label not 0 or 1": (
+        {"targets": BASE["targets"].replace("p1,1", "p1,2")}, {}, "row 2, column her2.*'2'"),
+    "label not a number": (
+        {"targets": BASE["targets"].replace("p1,1", "p1,pos")}, {}, "column her2.*a number"),
+    "clinical column absent": (
+        {}, {"clinical": {"numeric": ["age"]}}, "clinical column 'age'"),
+    "text for a number": (
+        {"targets": BASE["targets"].replace(",10,", ",high,")}, {}, "row 2, column cea.*'high'"),
+    "zero where a log is taken": (
+        {"targets": BASE["targets"].replace(",10,", ",0,")}, {}, "row 2, column cea.*above 0"),
+    "unknown level": (
+        {"targets": BASE["targets"].replace("T2", "T5")}, {}, "row 2, column stage.*'T5'"),
+    "no study of the arm": ({}, {"arms": ["fapi"]}, "arm, timepoint"),
+    "no usable unit": ({}, {"roles": ["deposit"]}, "at least one usable unit"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_refuses(cohort, case):
+    tables, changes, message = REFUSALS[case]
+    with pytest.raises(InputError, match=message):
+        select_units(cohort(**tables), task(**changes), labelled=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"kind": "binry"}, "kind: expected one of binary"),
+        ({"unit": "organ"}, "unit"),
+        ({"arms": "fdg"}, "arms: expected a list"),
+        ({"clinical": {"numerics": ["age"]}}, "numerics"),
+        ({"clinical": {"numeric": ["a"], "log": ["a"]}}, "twice"),
+        ({"clinical": {"numeric": ["her2"]}}, "other than the target"),
+        ({"baselines": {"SUVmax": "up"}}, "higher or lower"),
+    ],
+)
+def test_task_is_checked_once_at_the_edge(changes, message):
+    with pytest.raises(InputError, match=message):
+        task(**changes)
