@@ -97,15 +97,18 @@ find_accelerator() {
 
 # pip's own output goes to the log; here one line now and then.
 show_progress() {
-  local line count=0
+  local line names count=0
   while IFS= read -r line; do
     case $line in
-      Collecting\ *)
+      Collecting\ * | Processing\ *)
         count=$((count + 1))
         [ $((count % 20)) -ne 0 ] || say "  $count packages looked up"
         ;;
       *Downloading\ *[0-9][0-9].[0-9]\ MB* | *Downloading\ *GB*) say "  ${line#"${line%%[![:space:]]*}"}" ;;
-      Installing\ collected\ packages:*) say "  installing $count packages" ;;
+      Installing\ collected\ packages:*)
+        names=${line//[^,]/}
+        say "  installing packages: $((${#names} + 1))"
+        ;;
     esac
   done
 }
@@ -150,7 +153,7 @@ install_torch() {
   elif [ "$accelerator" = cuda12 ]; then
     say "warning: pip's usual build of torch needs CUDA 13, this driver has CUDA 12:" \
       "set PETNET_TORCH_INDEX to PyTorch's CUDA 12 index"
-  elif [ "$accelerator" = cpu ] && [ "$(uname -s)" = Linux ]; then
+  elif [ "$accelerator" = cpu ] && [ ! -e "$torch_build" ] && [ "$(uname -s)" = Linux ]; then
     say "no NVIDIA driver: should pip fetch CUDA libraries, stop it and set PETNET_TORCH_INDEX" \
       "to PyTorch's CPU index"
   fi
