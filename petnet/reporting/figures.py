@@ -22,7 +22,7 @@ __all__ = ["BASELINE_COLOUR", "COLOURS", "calibration_chart", "distribution_char
 # Okabe and Ito: told apart with any colour vision
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 BASELINE_COLOUR = "#5B6670"
-POSITIVE, NEGATIVE = "#D55E00", "#0072B2"
+POSITIVE, NEGATIVE = "#882255", "#6F8294"  # unlike any model's colour
 INK, RULE, GHOST = "#33414E", "#D5DCE2", "#BCC6CE"
 STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
@@ -136,7 +136,7 @@ def distribution_chart(
         ):
             axes.bar(
                 edges[:-1], sign * count, 0.05, align="edge", color=colour, edgecolor="white",
-                linewidth=0.6, hatch=None if sign > 0 else "", zorder=2,
+                linewidth=0.6, zorder=2,
             )  # fmt: skip
             axes.text(
                 0.02, sign * top * 0.93, f"{word} ({int(count.sum())})", color=colour,

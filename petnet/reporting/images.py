@@ -146,7 +146,7 @@ def _fuse(pet: NDArray[np.uint8], ct: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
     hot = mpl.colormaps["hot"](pet)[..., :3]
     uptake = pet[..., None] / 255
-    cover = np.clip(uptake * 2.2, 0, 0.8)
+    cover = np.clip((uptake - 0.1) * 2.2, 0, 0.8)
     mixed = (1 - cover) * (ct[..., None] / 255) * 0.92 + cover * hot
     return np.clip(np.rint(mixed * 255), 0, 255).astype(np.uint8)
 

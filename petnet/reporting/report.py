@@ -107,6 +107,11 @@ def _content(runs: Sequence[Run], t: Words) -> dict[str, Any]:
         "roc": _roc(entries, t(f"{unit}s"), t),
         "calibration": _calibration(models, t),
         "distribution": _distribution(models, t),
+        "trained": ", ".join(
+            f"{entry.label} {_number(run.train_auc.value)}"
+            for run, entry in zip(runs, models, strict=True)
+            if run.train_auc
+        ),
         "gallery": _gallery(runs, models),
         "origins": [_origin(run, e) for run, e in zip(runs, models, strict=True)],
     }
@@ -114,7 +119,7 @@ def _content(runs: Sequence[Run], t: Words) -> dict[str, Any]:
 
 def _summary(
     runs: Sequence[Run], entries: Sequence[Entry], cohort: Cohort, units: str, t: Words
-) -> dict[str, list[str]]:
+) -> dict[str, list[Any]]:
     """Return the sentences of the summary, and the warnings below it."""
     first, models = runs[0], [e for e in entries if not e.baseline]
     names = ", ".join(e.label for e in models)
@@ -123,21 +128,26 @@ def _summary(
     columns = [first.splits.text(name) for name in ("repeat", "fold")]
     folds = round(len(set(zip(*columns, strict=True))) / max(repeats, 1))
     known = cohort.known
-    say = [
+    setting = [
         t(
             "asked", target=first.task["target"], models=which, n=known, units=units,
             positive=cohort.positive, share=_percent(cohort.positive / known if known else None),
         ),
         t("validated" if repeats > 1 else "validated_once", group=t("patient"), folds=folds,
           repeats=repeats),
-        *(_verdict(entry, t) for entry in models),
-        *_against(entries, t),
     ]  # fmt: skip
+    caution = _against(entries, t)
     fewer = min(cohort.positive, cohort.negative)
     if fewer < SMALL_CLASS:
-        say.append(t("small", fewer=fewer, units=units))
-    say.append(t("generalise", group=t("patients")))
-    return {"sentences": say, "warnings": _warnings(runs, models, t)}
+        caution.append(t("small", fewer=fewer, units=units))
+    caution.append(t("generalise", group=t("patients")))
+    return {
+        "setting": setting,
+        "verdicts": [(entry, _verdict(entry, t)) for entry in models],
+        "caution": caution,
+        "warnings": _warnings(runs, models, t),
+        "notes": list(dict.fromkeys(note for run in runs for note in run.notes)),
+    }
 
 
 def _verdict(entry: Entry, t: Words) -> str:
@@ -173,6 +183,9 @@ def _warnings(runs: Sequence[Run], models: Sequence[Entry], t: Words) -> list[st
     if len({str(run.provenance.get("data_fingerprint")) for run in runs}) > 1:
         warnings.append(t("fingerprints"))
     for run, entry in zip(runs, models, strict=True):
+        permuted = run.provenance.get("permute")
+        if permuted not in (None, False):
+            warnings.append(t("permuted", name=entry.label, value=_shown(permuted)))
         absent = run.splits.rows - run.predictions.unit.size
         if absent > 0:
             warnings.append(
@@ -269,8 +282,6 @@ def _origin(run: Run, entry: Entry) -> dict[str, Any]:
         "config": run.config,
         "settings": _pretty(settings) if settings else "",
         "hashes": run.hashes,
-        "notes": run.notes,
-        "train_auc": run.train_auc,
     }
 
 

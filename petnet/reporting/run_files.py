@@ -330,8 +330,8 @@ def _features(folder: Path) -> FeatureSummary | None:
         raise InputError(str(path), "content", "Parquet", str(error)) from None
     counts: dict[tuple[str, str], int] = {}
     for name in names:
-        featureset, rest = name.split("__", 1)
-        key = (featureset, rest.split("_", 1)[0])
+        featureset, rest = name.rsplit("__", 1)
+        key = (featureset, rest.split("_", 1)[0] if "_" in rest else "")
         counts[key] = counts.get(key, 0) + 1
     by_image = tuple((s, i, n) for (s, i), n in counts.items())
     beside = folder / "features.provenance.json"

@@ -33,8 +33,9 @@ ENGLISH = {
     "positive": "positive",
     "negative": "negative",
     "unknown": "unknown",
+    "created": "finished {date}",
     # summary
-    "asked": "Can PET/CT tell {target} in advance? This page reports {models} on {n} {units}"
+    "asked": "Can {target} be predicted from PET/CT? This page reports {models} on {n} {units}"
     " with a known answer, {positive} of them positive ({share}).",
     "models_one": "one model ({names})",
     "models_many": "{count} models ({names})",
@@ -67,11 +68,13 @@ ENGLISH = {
     " fingerprints are not the same): compare them with care.",
     "incomplete": "{name}: {absent} of {total} held-out rows have no prediction; its run is"
     " incomplete.",
+    "permuted": "{name} was trained on permuted labels ({value}): its figures show what chance alone"
+    " gives, nothing else.",
     "notes": "Notes of the run",
     # cohort
     "cohort": "Cohort",
-    "cohort_lead": "{rows} {units} entered the run; {known} have a known answer and {unknown} do"
-    " not. Positive means {target} = 1.",
+    "cohort_lead": "Of {rows} {units} that entered the run, the answer is known for {known} and"
+    " unknown for {unknown}. Positive means {target} = 1.",
     "table_clinical": "Characteristics by class. Numbers: median (quartiles), range. Categories:"
     " count (share of those known).",
     "characteristic": "Characteristic",
@@ -115,8 +118,6 @@ ENGLISH = {
     "conditional": "Conditional interval",
     "plot": "AUC with intervals",
     "direction_lower": "lower speaks for positive",
-    "legend_thick": "thick: interval that includes refitting",
-    "legend_thin": "thin: DeLong, conditional",
     "means_1": "The interval (thick line) covers what another sample of patients, with the model"
     " fitted anew, could have given at the stated level.",
     "means_2": "The conditional interval (thin line) is DeLong's on each unit's averaged"
@@ -126,8 +127,8 @@ ENGLISH = {
     "method": "Methods named by the run",
     "per_repeat": "AUC of each repeat",
     "repeat": "Repeat",
-    "train_auc": "AUC of {name} on its own training data: {value}. The gap to the held-out AUC is"
-    " its optimism.",
+    "train_auc": "AUC on the models' own training data: {values}. The gap to the held-out AUC is the"
+    " optimism of judging a model by what it has seen.",
     "no_metrics": "not in metrics.json",
     # roc
     "roc": "ROC curves",
@@ -147,7 +148,7 @@ ENGLISH = {
     " are no probabilities and are left out.",
     "calibration_caption": "Calibration figures of the runs.",
     "brier": "Brier score",
-    "brier_hint": "0 is perfect; always saying the prevalence gives {reference}",
+    "brier_hint": "0 is perfect; the prevalence alone {reference}",
     "slope": "Slope",
     "slope_hint": "1 is ideal; below 1 too extreme",
     "intercept": "Intercept",
@@ -171,10 +172,10 @@ ENGLISH = {
     "images_none": "The run has no gallery folder with pictures: no slices are shown.",
     "images_empty": "The gallery has no picture of a unit that was predicted.",
     "wrong": "furthest from the truth",
-    "highest": "highest",
-    "lowest": "lowest",
+    "highest": "highest probability",
+    "lowest": "lowest probability",
     "truth": "truth",
-    "mip_pet": "PET, maximum projection",
+    "mip_pet": "PET, MIP",
     "axial_ct": "CT, axial",
     "axial_pet": "PET, axial",
     "axial_fused": "PET/CT, axial",
