@@ -39,7 +39,7 @@ def train(module, epochs, tmp_path, checkpoint=None):
         enable_model_summary=False,
         default_root_dir=tmp_path,
     )
-    trainer.fit(module, data(validation=[8, 9]), ckpt_path=checkpoint, weights_only=False)
+    trainer.fit(module, data(validation=[8, 9]), ckpt_path=checkpoint)
     return trainer
 
 
