@@ -5,6 +5,10 @@ one is the texture parameter, a strictly increasing function of the latent z. Af
 and noise the values inside the mask are replaced, rank by rank, by the quantiles of a distribution
 drawn without looking at the label: the *set* of values then says nothing, only their arrangement
 does.
+
+This holds on the PET's own grid. Interpolating to another grid averages neighbours, so that SD and
+maximum of the *resampled* values do carry texture; and so do quantities that look at where values
+lie: SUVpeak, the shift between the centres of mass of shape and intensity, Moran's I.
 """
 
 from __future__ import annotations
