@@ -20,7 +20,7 @@ lint() {
 lint ruff check .
 lint ruff format --check .
 lint mypy
-lint lint-imports
+lint lint-imports --no-logo
 if [ "${#failed[@]}" -gt 0 ]; then
   printf 'failed, tests not run: %s\n' "${failed[@]}" >&2
   exit 1

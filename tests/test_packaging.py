@@ -127,7 +127,7 @@ case "$*" in
   "-m pip install "*) echo "$*" >>"$PIP_CALLS"; echo "no route"; exit "${PIP_FAILS:-0}" ;;
   "-c import pip") ;;
   *torch.cuda*) ;;
-  *) exec REAL "$@" ;;
+  *) exec 'REAL' "$@" ;;
 esac
 """
 
