@@ -47,6 +47,7 @@ def run(config: DictConfig) -> int:
         build(trained.imaging, "imaging"),
         build(trained.model, "model").inputs,
         resolve_device(config.device),
+        config.device,
         Path(config.data.cache),
         config.data.workers,
     )

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from petnet.cohort import Cohort
+    from petnet.devices import Device
     from petnet.task import Task
 
 log = logging.getLogger(__name__)
@@ -39,10 +40,10 @@ def run(config: DictConfig) -> int:
 
     start = time.monotonic()
     task: Task = build(config.task, "task")
-    config.device = resolve_device(config.device)
+    device = resolve_device(config.device)
     cohort = open_cohort(config)
     fingerprint = cohort.fingerprint()
-    settings: Any = OmegaConf.to_container(config, resolve=True)
+    settings: Any = {**OmegaConf.to_container(config, resolve=True), "device": device}
     folder = RunFolder(Path(config.out) / run_name(settings, fingerprint))
     with folder.locked():
         if folder.finished:
@@ -79,11 +80,11 @@ def _train(
     start: float,
 ) -> int:
     sets = feature_sets(config.features)
-    inputs = _inputs(config, task, cohort, sets)
+    inputs = _inputs(config, settings["device"], task, cohort, sets)
     splits = _splits(config, cohort, inputs)
     _write_inputs(folder.path, task, inputs, splits, sets)
     procedure = Procedure(
-        lambda: build(config.model, "model"), config.seed, config.cv.inner_folds, config.device
+        lambda: build(config.model, "model"), config.seed, config.cv.inner_folds, settings["device"]
     )
     predictions = cross_validate(procedure, inputs.samples, splits, folder.path)
     baselines = baseline_scores(inputs.samples, splits, task.baselines)
@@ -118,15 +119,22 @@ def _three(value: float | None) -> str:
     return "?" if value is None else f"{value:.3f}"
 
 
-def _inputs(config: DictConfig, task: Task, cohort: Cohort, sets: list[FeatureSet]) -> Inputs:
+def _inputs(
+    config: DictConfig, device: Device, task: Task, cohort: Cohort, sets: list[FeatureSet]
+) -> Inputs:
     table = select_units(cohort, task, labelled=True)
     if config.permute is not None:
         shuffled = np.random.default_rng(config.permute).permutation(table.target)
         table = UnitTable(table.units, shuffled, table.clinical, table.status)
-    needs = build(config.model, "model").inputs
-    imaging = build(config.imaging, "imaging")
     return load_inputs(
-        table, sets, imaging, needs, config.device, Path(config.data.cache), config.data.workers
+        table,
+        sets,
+        build(config.imaging, "imaging"),
+        build(config.model, "model").inputs,
+        device,
+        config.device,
+        Path(config.data.cache),
+        config.data.workers,
     )
 
 

@@ -51,17 +51,25 @@ def load_inputs(
     imaging: ImagingConfig,
     needs: Collection[InputKind],
     device: Device,
+    kernel_device: str,
     cache: Path,
     workers: int,
 ) -> Inputs:
     """Compute or fetch features and, where asked for, crops; leave out what cannot be read.
+
+    Parameters
+    ----------
+    device : {"cpu", "cuda"}
+        Where torch works.
+    kernel_device : {"auto", "cpu", "cuda"}
+        Where texture is counted; "auto" may differ from `device` where CuPy is not installed.
 
     Raises
     ------
     InputError
         No unit is left.
     """
-    features, feature_status = feature_table(table.units, sets, device, cache, workers)
+    features, feature_status = feature_table(table.units, sets, kernel_device, cache, workers)
     rows: list[dict[str, Any]] = list(feature_status)
     images: CropStore | None = None
     if "image" in needs:

@@ -18,6 +18,7 @@ from petnet.measure.lesion import lesion_quantities
 from petnet.measure.regions import union_mask
 from petnet.progress import track
 from petnet.radiomics.extractor import FeatureSet, extract_batch
+from petnet.radiomics.kernels.dispatch import resolve_device
 from petnet.units import Series, Unit
 from petnet.volume import Volume, read_volume
 
@@ -65,6 +66,7 @@ def feature_table(
     status : list of dict
         unit, patient, stage, status, reason: one row per unit.
     """
+    chosen = resolve_device(device)
     folder = None if cache is None else Path(cache) / "features"
     several = len({(s.arm, s.timepoint) for u in units for s in u.series}) > 1
     rows: dict[str, dict[str, float]] = {}
@@ -75,7 +77,7 @@ def feature_table(
         total=-(-len(units) // BATCH),
     )
     for loaded in steps:
-        _extract(loaded, sets, device, folder, rows, status)
+        _extract(loaded, sets, chosen, folder, rows, status)
     table = pd.DataFrame.from_dict(
         {u.id: rows[u.id] for u in units if u.id in rows}, orient="index", dtype="float64"
     )
