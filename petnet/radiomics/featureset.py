@@ -79,6 +79,7 @@ class FeatureSet:
         self._check_choices()
         self._check_numbers()
         self._check_discretisation()
+        self._settle_numbers()
 
     @property
     def hash(self) -> str:
@@ -89,6 +90,15 @@ class FeatureSet:
     def has_texture(self) -> bool:
         """Whether any family needs discretised levels."""
         return not TEXTURE_FAMILIES.isdisjoint(self.families)
+
+    def _settle_numbers(self) -> None:
+        """Make 25 and 25.0 the same setting with the same hash."""
+        for name in ("bin_width", "lower_bound", "resegment_sigma"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, float(getattr(self, name)))
+        for name in ("spacing_mm", "resegment_range"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, tuple(float(v) for v in getattr(self, name)))
 
     def _refuse(self, field: str, expected: str, found: Any) -> InputError:
         return InputError(f"feature set {self.name!r}", field, expected, repr(found))
@@ -120,13 +130,9 @@ class FeatureSet:
 
     def _check_numbers(self) -> None:
         spacing, range_ = self.spacing_mm, self.resegment_range
-        if spacing is not None and not (
-            len(spacing) == 3 and all(_is_number(s) and s > 0 for s in spacing)
-        ):
+        if spacing is not None and not (_are_numbers(spacing, 3) and min(spacing) > 0):
             raise self._refuse("spacing_mm", "three positive numbers or null", spacing)
-        if range_ is not None and not (
-            len(range_) == 2 and all(map(_is_number, range_)) and range_[0] < range_[1]
-        ):
+        if range_ is not None and not (_are_numbers(range_, 2) and range_[0] < range_[1]):
             raise self._refuse("resegment_range", "a lower and a higher number or null", range_)
         sigma = self.resegment_sigma
         if sigma is not None and not (_is_number(sigma) and sigma > 0):
@@ -158,3 +164,7 @@ class FeatureSet:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _are_numbers(values: Any, n: int) -> bool:
+    return isinstance(values, tuple) and len(values) == n and all(map(_is_number, values))

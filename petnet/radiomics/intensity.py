@@ -37,7 +37,8 @@ def intensity_statistics(values: Any) -> dict[str, float]:
     dict of str to float
         Units of `values`, squared for variance and energy; none for skewness, excess kurtosis and
         the two coefficients. Undefined is NaN: everything for N = 0; skewness and kurtosis of a
-        flat region; the coefficients where their denominator is zero.
+        flat region; the coefficients where their denominator is zero; the robust deviation of two
+    different values, none of which lies between its percentiles.
 
     Notes
     -----
@@ -71,7 +72,9 @@ def intensity_statistics(values: Any) -> dict[str, float]:
         "intensity_interquartile_range": p75 - p25,
         "intensity_range": high - low,
         "intensity_mean_absolute_deviation": xp.mean(xp.abs(centred)),
-        "intensity_robust_mean_absolute_deviation": xp.mean(xp.abs(robust - xp.mean(robust))),
+        "intensity_robust_mean_absolute_deviation": (
+            xp.mean(xp.abs(robust - xp.mean(robust))) if robust.shape[0] else float("nan")
+        ),
         "intensity_median_absolute_deviation": xp.mean(xp.abs(values - median)),
         "intensity_coefficient_of_variation": _ratio(variance**0.5, mean),
         "intensity_quartile_coefficient_of_dispersion": _ratio(p75 - p25, p75 + p25),

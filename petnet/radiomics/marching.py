@@ -76,29 +76,30 @@ def _cross(triangles: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _cut(polygon: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cut a polygon into (T, 3, 3) triangles: largest area, among those the middle volume.
+    """Cut a polygon into triangles in all ways of largest area: (ways, T, 3, 3).
 
-    Of all triangulations this is the one that Lorensen and Cline's table holds for the bent
-    pentagons and hexagons of unambiguous patterns.
+    For the bent pentagons and hexagons of unambiguous patterns the largest area is that of Lorensen
+    and Cline's table. Mirror images of a way tie with it and enclose another volume; their mean is
+    taken, so that turning or mirroring a mask changes nothing.
     """
-    options = polygon[np.array(list(_triangulations(range(len(polygon)))))]
-    area = np.linalg.norm(_cross(options), axis=-1).sum(axis=-1)
-    largest = options[area > area.max() - 1e-9]
-    volume = np.linalg.det(largest).sum(axis=-1)
-    chosen: NDArray[np.float64] = largest[np.argsort(volume, kind="stable")[len(volume) // 2]]
-    return chosen
+    ways = polygon[np.array(list(_triangulations(range(len(polygon)))))]
+    area = np.linalg.norm(_cross(ways), axis=-1).sum(axis=-1)
+    largest: NDArray[np.float64] = ways[area > area.max() - 1e-9]
+    return largest
 
 
 @cache
-def _table() -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return all triangles (T, 3, 3) in unit cells and the pattern (T,) each belongs to."""
-    patterns, triangles = [], []
+def _table() -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return all triangles in unit cells: pattern (T,), weight (T,) and corners (T, 3, 3)."""
+    patterns, weights, triangles = [], [], []
     for pattern in range(1, 255):
         for polygon in _polygons(pattern):
-            cut = _cut(polygon)
-            triangles.append(cut)
-            patterns.append(np.full(len(cut), pattern))
-    return np.concatenate(patterns), np.concatenate(triangles)
+            ways = _cut(polygon)
+            n = ways.shape[0] * ways.shape[1]
+            patterns.append(np.full(n, pattern))
+            weights.append(np.full(n, 1 / ways.shape[0]))
+            triangles.append(ways.reshape(n, 3, 3))
+    return np.concatenate(patterns), np.concatenate(weights), np.concatenate(triangles)
 
 
 def mesh_area_and_volume(
@@ -128,12 +129,12 @@ def mesh_area_and_volume(
     count = np.bincount(pattern, minlength=256)
     x_sum = np.bincount(pattern, weights=x_of_cell, minlength=256)
 
-    of_triangle, triangles = _table()
+    of_triangle, weight, triangles = _table()
+    n = weight * count[of_triangle]
     area = np.linalg.norm(_cross(triangles * np.asarray(spacing_mm)), axis=-1) / 2
     x_area = _cross(triangles)[..., 0] / 2
-    flux = x_area * (x_sum[of_triangle] + triangles[..., 0].mean(axis=-1) * count[of_triangle])
-    volume = abs(float(flux.sum())) * float(np.prod(spacing_mm))
-    return float((area * count[of_triangle]).sum()), volume
+    flux = x_area * (weight * x_sum[of_triangle] + triangles[..., 0].mean(axis=-1) * n)
+    return float((area * n).sum()), abs(float(flux.sum())) * float(np.prod(spacing_mm))
 
 
 def outermost_vertices(mask: NDArray[np.bool_], spacing_mm: Sequence[float]) -> NDArray[np.float64]:

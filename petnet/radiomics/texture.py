@@ -56,7 +56,7 @@ def _joint_features(xp: Any, p: Any, p_x: Any) -> dict[str, Any]:
     levels = xp.arange(1, p_x.shape[-1] + 1, dtype=p.dtype, device=device(p))
     average = xp.sum(levels * p_x, axis=-1)
     h_xy, h_x = _entropy(xp, p, axis=(-2, -1)), _entropy(xp, p_x)
-    one_level = xp.max(p_x, axis=-1) == 1  # then h_x = 0
+    one_level = h_x == 0  # or no pairs at all
     # For a symmetric matrix -Σ p_ij log(p_i p_j) and -Σ p_i p_j log(p_i p_j) are both 2 h_x.
     mutual = 2 * h_x - h_xy
     mutual = xp.where(mutual > 0, mutual, xp.zeros_like(mutual))

@@ -55,7 +55,7 @@ class ShimModule:
 
 @pytest.fixture
 def shim_cupy(shim_library, monkeypatch):
-    """`import cupy` gives NumPy arrays and the shim; small blocks, since each thread is a real one."""
+    """`import cupy` gives NumPy and the shim; small blocks, since each thread is a real one."""
     cupy = ModuleType("cupy")
     cupy.zeros, cupy.asarray, cupy.ascontiguousarray = np.zeros, np.asarray, np.ascontiguousarray
     cupy.int64 = np.int64

@@ -128,7 +128,7 @@ def test_chunked_batches_equal_one_batch():
 
 @pytest.mark.parametrize(("levels", "n_levels"), [([[[3]]], 2), ([[[-1]]], 2), ([[[1]]], 1025)])
 def test_levels_out_of_range_are_refused(levels, n_levels):
-    with pytest.raises(InputError, match="lesion 7.*expected .* but got"):
+    with pytest.raises(InputError, match=r"lesion 7.*expected .* but got"):
         next(dispatch.glcm_batches([np.array(levels)], [n_levels], "cpu", names=["lesion 7"]))
 
 

@@ -62,6 +62,13 @@ def _pieces(work: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
     yield from np.split(np.arange(work.size), np.flatnonzero(np.diff(piece)) + 1)
 
 
+def _cores() -> int:
+    """Cores this process may use, which in a container are fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def glcm_counts(
     levels: NDArray[np.int32],
     offsets: NDArray[np.int64],
@@ -92,7 +99,7 @@ def glcm_counts(
     counts = np.zeros((n_regions, n_directions, n_levels, n_levels), dtype=np.int64)
     volume = np.prod(shapes, axis=1, dtype=np.int64) + n_levels**2
     pieces = list(_pieces(np.repeat(volume, n_directions)))
-    threads = min(len(pieces), len(os.sched_getaffinity(0)))
+    threads = min(len(pieces), _cores())
 
     def count(tasks: NDArray[np.int64]) -> None:
         _glcm_tasks(levels, offsets, shapes, directions, tasks, counts)
