@@ -6,7 +6,7 @@
 #
 # PETNET_QUICKSTART_DIR  folder for data/ and runs/ (default: the project's own)
 # The head of scripts/setup.sh says what steers the set-up. A second run goes on where the first
-# one stopped: a cohort that is there is kept and finished models are not trained again.
+# one stopped: petnet keeps a finished cohort and finished models.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -21,8 +21,7 @@ step() {
   "$@"
 }
 
-[ -e data/her2/studies.csv ] ||
-  step petnet simulate out=data/her2
+step petnet simulate out=data/her2
 step petnet check data=data/her2 task=her2
 step petnet train -m task=her2 data=data/her2 model=lr,cnn,fusion experiment=quickstart out=runs/quickstart
 step petnet report runs=runs/quickstart out=runs/quickstart/report.html
