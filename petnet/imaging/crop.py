@@ -12,7 +12,7 @@ from monai.transforms.spatial.dictionary import Orientationd
 from torch import Tensor
 
 from petnet.errors import InputError
-from petnet.imaging.config import Channel, ImagingConfig, Window
+from petnet.imaging.config import ImagingConfig, Window
 from petnet.imaging.transforms import (
     Antialiasd,
     BoxAroundGridd,
@@ -28,7 +28,7 @@ from petnet.imaging.transforms import (
 from petnet.units import Series
 from petnet.volume import read_stored
 
-__all__ = ["SeriesCrop", "crop_series", "label_sets", "normalised"]
+__all__ = ["SeriesCrop", "crop_series", "label_sets", "normalised", "prepare_study", "sampling"]
 
 IMAGES = ("pet_suv", "ct_hu")
 
@@ -169,15 +169,3 @@ def normalised(values: Tensor, window: Window) -> Tensor:
         return clipped / width
     top = torch.asinh(torch.tensor(width / window.knee, dtype=values.dtype, device=values.device))
     return torch.asinh(clipped / window.knee) / top
-
-
-def channel_of(
-    crop: SeriesCrop, channel: Channel, config: ImagingConfig, tracer: str
-) -> Tensor | None:
-    """Return a channel as a network sees it, (X, Y, Z) float32; None where there is none."""
-    if channel == "mask":
-        return crop.mask.float()
-    values = crop.pet_suv if channel == "pet" else crop.ct_hu
-    if values is None:
-        return None
-    return normalised(values, config.pet_window(tracer) if channel == "pet" else config.ct_window)
