@@ -22,8 +22,8 @@ step() {
 }
 
 step petnet simulate out=data/her2
-step petnet check data=data/her2 task=her2
-step petnet train -m task=her2 data=data/her2 model=lr,cnn,fusion experiment=quickstart out=runs/quickstart
-step petnet report runs=runs/quickstart out=runs/quickstart/report.html
+step petnet check cohort=data/her2
+step petnet train -m task=her2 cohort=data/her2 model=lr,cnn,fusion experiment=quickstart out=runs/quickstart
+step petnet report run=runs/quickstart out=runs/quickstart/report.html
 
 printf '\nThe report: %s/runs/quickstart/report.html (%d min %d s)\n' "$PWD" $((SECONDS / 60)) $((SECONDS % 60))
