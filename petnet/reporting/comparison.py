@@ -1,4 +1,4 @@
-"""Models and single parameters side by side: names, colours, figures and the picks of the gallery."""
+"""Models and single parameters side by side: names, colours, figures, picks of the gallery."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 
 from petnet.reporting.curves import UnitScores, per_unit
 from petnet.reporting.figures import BASELINE_COLOUR, COLOURS
-from petnet.reporting.run_files import ModelMetrics, Run, Scores
+from petnet.reporting.metrics_file import ModelMetrics
+from petnet.reporting.run_files import Run, Scores
 
 __all__ = ["Entry", "Forest", "Pick", "entries_of", "forest_of", "picks_of"]
 

@@ -45,6 +45,11 @@ TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 TICK_LABELS = ("0", ".25", ".5", ".75", "1")
 
 
+def _style(name: str) -> Any:
+    """Return the settings of a chart; the salt makes its ids the same every time."""
+    return {**STYLE, "svg.hashsalt": name}
+
+
 def _axes(width: float, height: float) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width, height))
     FigureCanvasSVG(figure)
@@ -74,14 +79,19 @@ def _svg(figure: Figure, name: str, label: str) -> Markup:
 
 
 def roc_chart(
-    name: str, label: str, shown: RocFigure, others: Sequence[RocFigure], colour: str,
-    x: str, y: str,
+    name: str,
+    label: str,
+    shown: RocFigure,
+    others: Sequence[RocFigure],
+    colour: str,
+    x: str,
+    y: str,
 ) -> Markup:
     """Draw one ROC curve with its band, the others behind it in grey.
 
     The curve itself has the id `{name}-curve`, and the frame of the unit square `{name}-frame`.
     """  # fmt: skip
-    with mpl.rc_context({**STYLE, "svg.hashsalt": name}):
+    with mpl.rc_context(_style(name)):
         figure, axes = _axes(3.2, 3.2)
         _unit_square(axes, x, y)
         axes.patch.set_gid("frame")
@@ -101,7 +111,7 @@ def calibration_chart(
     name: str, label: str, bins: Reliability, colour: str, x: str, y: str
 ) -> Markup:
     """Draw observed shares with Wilson intervals against mean predictions."""
-    with mpl.rc_context({**STYLE, "svg.hashsalt": name}):
+    with mpl.rc_context(_style(name)):
         figure, axes = _axes(3.2, 3.2)
         _unit_square(axes, x, y)
         axes.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle=(0, (2, 3)))
@@ -127,7 +137,7 @@ def distribution_chart(
     """
     edges = np.linspace(0, 1, 21)
     known = scores.known
-    with mpl.rc_context({**STYLE, "svg.hashsalt": name}):
+    with mpl.rc_context(_style(name)):
         figure, axes = _axes(3.2, 2.6)
         counts = [np.histogram(known.score[known.truth == k], edges)[0] for k in (1, 0)]
         top = float(max(1, *counts[0], *counts[1])) * 1.35

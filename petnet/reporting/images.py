@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from petnet.errors import InputError
 
-__all__ = ["Picture", "View", "pictures", "read_gallery"]
+__all__ = ["Gallery", "Picture", "View", "pictures", "read_gallery"]
 
 Kind = Literal["pet", "ct", "fused"]
+FAINT, MARGIN = 5, 3  # of 255; pixels
 VIEWS = ("mip", "coronal", "sagittal", "axial")
 SHOWN: dict[str, tuple[Kind, ...]] = {
     "mip": ("pet",),
@@ -48,6 +49,15 @@ class View:
     spacing_mm: tuple[float, float]
 
 
+@dataclass(frozen=True, eq=False)
+class Gallery:
+    """The views of one patient, and what black and white stand for (None where not said)."""
+
+    views: tuple[View, ...]
+    pet_range_suv: tuple[float, float] | None
+    ct_range_hu: tuple[float, float] | None
+
+
 @dataclass(frozen=True)
 class Picture:
     """A picture ready for the page.
@@ -72,11 +82,12 @@ class Picture:
     outline: str
 
 
-def read_gallery(path: Path) -> tuple[View, ...]:
+def read_gallery(path: Path) -> Gallery:
     """Read a gallery file: uint8 arrays `{view}_pet`, `{view}_ct`, `{view}_mask` and spacings.
 
-    The spacing of a view is `{view}_spacing_mm` or `{view}_spacing` (rows, columns), else the
-    last two numbers of `spacing_mm`, else square pixels.
+    The spacing of a view is `{view}_spacing_mm`, `slice_spacing_mm` or `spacing_mm`: one number, or
+    several of which the last two are those of rows and columns; else pixels count as square.
+    Margins that show nothing but air are trimmed.
 
     Raises
     ------
@@ -84,7 +95,7 @@ def read_gallery(path: Path) -> tuple[View, ...]:
         The file is broken, or an array has not the shape or type that it should.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             arrays = {key: stored[key] for key in stored.files}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise InputError(str(path), "content", "arrays saved by numpy", str(error)) from None
@@ -101,17 +112,43 @@ def read_gallery(path: Path) -> tuple[View, ...]:
             if array is not None and array.dtype != np.uint8:
                 raise InputError(str(path), f"{name}_{what}", "uint8", str(array.dtype))
         mask = None if found["mask"] is None else found["mask"] > 0
-        views.append(View(name, found["pet"], found["ct"], mask, _spacing(path, name, arrays)))
-    return tuple(views)
+        spacing_mm = _spacing(path, name, arrays)
+        views.append(_trimmed(View(name, found["pet"], found["ct"], mask, spacing_mm)))
+    ranges = [_range(arrays.get(key)) for key in ("pet_range_suv", "ct_range_hu")]
+    return Gallery(tuple(views), ranges[0], ranges[1])
+
+
+def _range(array: NDArray | None) -> tuple[float, float] | None:
+    if array is None or array.size != 2:
+        return None
+    low, high = np.ravel(array).astype(np.float64)
+    return float(low), float(high)
+
+
+def _trimmed(view: View) -> View:
+    """Cut the empty margins off: neither CT nor uptake nor lesion within some pixels."""
+    filled = np.zeros((1, 1), dtype=bool)
+    for array, least in ((view.pet, FAINT), (view.ct, 0), (view.mask, 0)):
+        if array is not None:
+            filled = filled | (array > least)
+    if not filled.any():
+        return view
+    box = []
+    for axis in (1, 0):
+        inside = np.flatnonzero(filled.any(axis=axis))
+        box.append(slice(max(0, int(inside[0]) - MARGIN), int(inside[-1]) + MARGIN + 1))
+    rows, columns = box
+    cut = [None if a is None else a[rows, columns] for a in (view.pet, view.ct, view.mask)]
+    return View(view.name, cut[0], cut[1], cut[2], view.spacing_mm)  # type: ignore[arg-type]
 
 
 def _spacing(path: Path, name: str, arrays: dict[str, NDArray]) -> tuple[float, float]:
-    for key in (f"{name}_spacing_mm", f"{name}_spacing", "spacing_mm"):
+    for key in (f"{name}_spacing_mm", "slice_spacing_mm", "spacing_mm"):
         if key in arrays:
             value = np.ravel(arrays[key]).astype(np.float64)
-            if value.size < 2 or not (np.isfinite(value).all() and (value > 0).all()):
+            if not value.size or not (np.isfinite(value).all() and (value > 0).all()):
                 raise InputError(str(path), key, "positive numbers of mm", str(value))
-            return float(value[-2]), float(value[-1])
+            return float(value[-2:][0]), float(value[-1])
     return 1.0, 1.0
 
 
@@ -148,7 +185,8 @@ def _fuse(pet: NDArray[np.uint8], ct: NDArray[np.uint8]) -> NDArray[np.uint8]:
     uptake = pet[..., None] / 255
     cover = np.clip((uptake - 0.1) * 2.2, 0, 0.8)
     mixed = (1 - cover) * (ct[..., None] / 255) * 0.92 + cover * hot
-    return np.clip(np.rint(mixed * 255), 0, 255).astype(np.uint8)
+    pixels: NDArray[np.uint8] = np.clip(np.rint(mixed * 255), 0, 255).astype(np.uint8)
+    return pixels
 
 
 def _png(pixels: NDArray[np.uint8]) -> str:

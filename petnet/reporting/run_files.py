@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from petnet.errors import InputError
 from petnet.files import content_hash, hash_of
-from petnet.reporting.tables import Table, read_json, read_table, read_text
+from petnet.reporting.metrics_file import ModelMetrics, metrics_of, training_auc
+from petnet.reporting.tables import Table, read_any_json, read_json, read_table, read_text
 from petnet.stats.intervals import Estimate
 
-__all__ = ["FeatureSummary", "ModelMetrics", "Run", "Scores", "check_comparable", "read_run"]
+__all__ = ["FeatureSummary", "Run", "Scores", "check_comparable", "read_run"]
 
 REQUIRED = (
     "config.yaml",
@@ -29,7 +30,6 @@ REQUIRED = (
     "metrics.json",
 )
 OPTIONAL = ("features.parquet", "features.provenance.json")
-NOTHING = float("nan")
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,28 +58,13 @@ class Scores:
 
 
 @dataclass(frozen=True)
-class ModelMetrics:
-    """One entry of `metrics.json`; absent figures are NaN, absent intervals None."""
-
-    name: str
-    auc: Estimate
-    conditional: Estimate | None
-    per_repeat: tuple[float, ...]
-    brier: Estimate | None
-    slope: Estimate | None
-    intercept: Estimate | None
-    n: int | None
-    positive: int | None
-
-
-@dataclass(frozen=True)
 class FeatureSummary:
     """Size of the feature table, and how many columns each (set, image) has."""
 
     rows: int
     columns: int
     by_image: tuple[tuple[str, str, int], ...]
-    settings: Mapping[str, Any]
+    settings: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +134,6 @@ def read_run(folder: Path) -> Run:
     predictions = _predictions(folder / "predictions.csv", splits)
     metrics = read_json(folder / "metrics.json")
     gallery = _gallery(folder / "gallery")
-    train = metrics.get("train_auc")
     where = str(folder / "metrics.json")
     run = Run(
         folder=folder,
@@ -160,8 +144,8 @@ def read_run(folder: Path) -> Run:
         status=read_table(folder / "status.csv", ("unit", "patient", "stage", "status", "reason")),
         predictions=predictions,
         baselines=_baselines(folder / "baselines.csv"),
-        metrics=_metrics(where, metrics),
-        train_auc=_estimate(where, "train_auc", train),
+        metrics=metrics_of(where, metrics),
+        train_auc=training_auc(where, metrics, str(provenance["model"])),
         notes=tuple(str(note) for note in metrics.get("notes") or ()),
         features=_features(folder),
         gallery=gallery,
@@ -276,47 +260,6 @@ def _baselines(path: Path) -> tuple[Scores, ...]:
     return tuple(found)
 
 
-def _estimate(where: str, field: str, value: Any) -> Estimate | None:
-    """Read a number, or an object of value, low, high, level and method; None for null."""
-    if value is None:
-        return None
-    if isinstance(value, (int, float)):
-        return Estimate(float(value), NOTHING, NOTHING, NOTHING, "")
-    if not isinstance(value, dict) or "value" not in value:
-        raise InputError(where, field, "a number or an object with value", repr(value))
-
-    def number(key: str) -> float:
-        return NOTHING if value.get(key) is None else float(value[key])
-
-    bounds = [number(key) for key in ("value", "low", "high", "level")]
-    return Estimate(*bounds, str(value.get("method") or ""))
-
-
-def _metrics(where: str, metrics: Mapping[str, Any]) -> dict[str, ModelMetrics]:
-    found = {}
-    for k, entry in enumerate(metrics.get("models") or ()):
-        name = str(entry.get("name"))
-        auc = _estimate(where, f"models[{k}].auc", entry.get("auc"))
-        if auc is None:
-            raise InputError(where, f"models[{k}].auc", "an estimate", "none")
-        parts = {
-            key: _estimate(where, f"models[{k}].{key}", entry.get(key))
-            for key in ("auc_conditional", "brier", "calibration_slope", "calibration_intercept")
-        }
-        found[name] = ModelMetrics(
-            name,
-            auc,
-            parts["auc_conditional"],
-            tuple(NOTHING if v is None else float(v) for v in entry.get("auc_per_repeat") or ()),
-            parts["brier"],
-            parts["calibration_slope"],
-            parts["calibration_intercept"],
-            entry.get("n"),
-            entry.get("positive"),
-        )
-    return found
-
-
 def _features(folder: Path) -> FeatureSummary | None:
     path = folder / "features.parquet"
     if not path.is_file():
@@ -335,7 +278,7 @@ def _features(folder: Path) -> FeatureSummary | None:
         counts[key] = counts.get(key, 0) + 1
     by_image = tuple((s, i, n) for (s, i), n in counts.items())
     beside = folder / "features.provenance.json"
-    settings = read_json(beside) if beside.is_file() else {}
+    settings = read_any_json(beside) if beside.is_file() else None
     return FeatureSummary(metadata.num_rows, len(names), by_image, settings)
 
 

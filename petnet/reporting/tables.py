@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from petnet.errors import InputError
 
-__all__ = ["Table", "number_or_nan", "read_json", "read_table", "read_text"]
+__all__ = ["Table", "number_or_nan", "read_any_json", "read_json", "read_table", "read_text"]
 
 UNFINISHED = "Is the run finished, and is this a run folder?"
 
@@ -88,7 +89,7 @@ def read_table(path: Path, required: Sequence[str]) -> Table:
     InputError
         The file or a column is absent, or a row has another number of cells than the header.
     """
-    lines = list(csv.reader(read_text(path).splitlines(keepends=True)))
+    lines = list(csv.reader(io.StringIO(read_text(path), newline="")))
     if not lines:
         raise InputError(str(path), "header", ", ".join(required), "an empty file")
     header, body = lines[0], [row for row in lines[1:] if row]
@@ -104,6 +105,20 @@ def read_table(path: Path, required: Sequence[str]) -> Table:
     return Table(path, columns, len(body))
 
 
+def read_any_json(path: Path) -> Any:
+    """Read a required JSON file of any content.
+
+    Raises
+    ------
+    InputError
+        The file is absent or is not JSON.
+    """
+    try:
+        return json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise InputError(str(path), "content", "JSON", str(error)) from None
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Read a required JSON file that holds one object.
 
@@ -112,10 +127,7 @@ def read_json(path: Path) -> dict[str, Any]:
     InputError
         The file is absent, is not JSON or holds something else.
     """
-    try:
-        value = json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise InputError(str(path), "content", "JSON", str(error)) from None
+    value = read_any_json(path)
     if not isinstance(value, dict):
         raise InputError(str(path), "content", "an object", type(value).__name__)
     return value

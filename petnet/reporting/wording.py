@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping
+from typing import Any
 
 from petnet.errors import InputError
 
-__all__ = ["WORDING", "Words"]
+__all__ = ["WORDING", "Words", "exact", "number", "percent", "shown"]
 
 ENGLISH = {
     "lang": "en",
@@ -68,8 +71,8 @@ ENGLISH = {
     " fingerprints are not the same): compare them with care.",
     "incomplete": "{name}: {absent} of {total} held-out rows have no prediction; its run is"
     " incomplete.",
-    "permuted": "{name} was trained on permuted labels ({value}): its figures show what chance alone"
-    " gives, nothing else.",
+    "permuted": "{name} was trained on permuted labels ({value}): its figures show what chance"
+    " alone gives, nothing else.",
     "notes": "Notes of the run",
     # cohort
     "cohort": "Cohort",
@@ -108,8 +111,8 @@ ENGLISH = {
     "features_none": "The run has no features.parquet: no summary of features.",
     # models
     "models": "Models side by side",
-    "models_lead": "AUC is the chance that a positive case scores higher than a negative one: 0.5 is"
-    " a coin, 1 is perfect. Pairs are counted within each fold and averaged over repeats.",
+    "models_lead": "AUC is the chance that a positive case scores higher than a negative one: 0.5"
+    " is a coin, 1 is perfect. Pairs are counted within each fold and averaged over repeats.",
     "models_caption": "AUC of models and of single parameters on the same folds.",
     "model": "Model",
     "single": "Single parameters, no model",
@@ -127,8 +130,8 @@ ENGLISH = {
     "method": "Methods named by the run",
     "per_repeat": "AUC of each repeat",
     "repeat": "Repeat",
-    "train_auc": "AUC on the models' own training data: {values}. The gap to the held-out AUC is the"
-    " optimism of judging a model by what it has seen.",
+    "train_auc": "AUC on the models' own training data: {values}. The gap to the held-out AUC is"
+    " the optimism of judging a model by what it has seen.",
     "no_metrics": "not in metrics.json",
     # roc
     "roc": "ROC curves",
@@ -168,7 +171,9 @@ ENGLISH = {
     "images": "PET/CT of some {units}",
     "images_lead": "Chosen by {name}: the furthest from the truth, then the highest and the lowest"
     " probabilities. The outline is the delineated lesion. PET is inverted (dark is hot); fusion"
-    " is PET in the hot scale on CT.",
+    " is PET in the hot scale on CT. The patient's right is on the left.",
+    "window_pet": "PET shows SUV {low} to {high}.",
+    "window_ct": "CT shows {low} to {high} HU.",
     "images_none": "The run has no gallery folder with pictures: no slices are shown.",
     "images_empty": "The gallery has no picture of a unit that was predicted.",
     "wrong": "furthest from the truth",
@@ -217,3 +222,25 @@ class Words:
     def __call__(self, key: str, **values: object) -> str:
         """Return the text of `key` with its placeholders filled."""
         return self._table[key].format(**values)
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """Return a number as it is printed; a dash where there is none."""
+    if value is None or math.isnan(value):
+        return "–"
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def exact(value: float) -> str:
+    """Return a number as a machine reads it."""
+    return repr(float(value))
+
+
+def percent(value: float | None) -> str:
+    """Return a share as whole per cent; a dash where there is none."""
+    return "–" if value is None or math.isnan(value) else f"{100 * value:.0f} %"
+
+
+def shown(value: Any) -> str:
+    """Return text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

@@ -29,8 +29,7 @@ def write_csv(path, header, rows):
 
 
 def estimate(e):
-    none_if_nan = {k: None if v != v else v for k, v in vars(e).items()}
-    return none_if_nan
+    return {k: None if v != v else v for k, v in vars(e).items()}
 
 
 def metrics_entry(name, truth, score, fold, repeat, probability):
@@ -71,7 +70,9 @@ def make_run(folder: Path, model="lr", n=48, seed=0, strength=1.0, split_seed=0,
     truth = (np.arange(n) % 3 == 0).astype(float)
     fold = np.stack([splitter.permutation(n) % FOLDS for _ in range(REPEATS)])
     repeat = np.repeat(np.arange(REPEATS), n)
-    rows = [(int(r), int(f), u) for r in range(REPEATS) for f, u in zip(fold[r], units)]
+    rows = [
+        (int(r), int(f), u) for r in range(REPEATS) for f, u in zip(fold[r], units, strict=True)
+    ]
     write_csv(folder / "splits.csv", ("repeat", "fold", "unit"), rows)
 
     latent = strength * truth + rng.normal(size=(REPEATS, n)) * 0.7 + rng.normal(size=n)
@@ -81,7 +82,7 @@ def make_run(folder: Path, model="lr", n=48, seed=0, strength=1.0, split_seed=0,
         folder / "predictions.csv",
         ("unit", "patient", "model", "repeat", "fold", "probability", "truth"),
         [(u, u, model, r, f, repr(float(q)), int(y))
-         for u, r, f, q, y in zip(units * REPEATS, repeat, f3, p.ravel(), t3)],
+         for u, r, f, q, y in zip(units * REPEATS, repeat, f3, p.ravel(), t3, strict=True)],
     )  # fmt: skip
     models = [metrics_entry(model, t3, p.ravel(), f3, repeat, True)]
     rows = []
@@ -89,8 +90,8 @@ def make_run(folder: Path, model="lr", n=48, seed=0, strength=1.0, split_seed=0,
         values = np.tile(np.exp(data.normal(2, 0.5, n) + (0.3 - 0.2 * k) * truth), REPEATS)
         sign, direction = (-1, "lower") if name == "TLG41" else (1, "higher")
         models.append(metrics_entry(name, t3, sign * values, f3, repeat, False))
-        rows += [(u, u, name, r, f, repr(float(v)), int(y), direction)
-                 for u, r, f, v, y in zip(units * REPEATS, repeat, f3, values, t3)]  # fmt: skip
+        parts = zip(units * REPEATS, repeat, f3, values, t3, strict=True)
+        rows += [(u, u, name, r, f, repr(float(v)), int(y), direction) for u, r, f, v, y in parts]
     header = ("unit", "patient", "model", "repeat", "fold", "score", "truth", "direction")
     write_csv(folder / "baselines.csv", header, rows)
 

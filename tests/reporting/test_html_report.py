@@ -1,0 +1,358 @@
+import csv
+import html
+import html.parser
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from report_runs import NASTY, make_run, write_features
+from sklearn.metrics import roc_auc_score
+
+from petnet.errors import InputError
+from petnet.reporting.comparison import entries_of
+from petnet.reporting.report import write_report
+from petnet.reporting.run_files import read_run
+from petnet.reporting.summary import against, verdict
+from petnet.reporting.wording import Words
+
+SECTIONS = (
+    "summary", "cohort", "models", "roc", "calibration", "distribution", "images", "configuration",
+)  # fmt: skip
+VOID = {"meta", "link", "br", "img", "input", "hr"}
+
+
+class Page(html.parser.HTMLParser):
+    """Every tag with its attributes and its own text; checks that tags are closed in order."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.open, self.rows = [], [], []
+        self.feed(text)
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append((tag, len(self.tags) - 1))
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop()[0] == tag
+
+    def having(self, **wanted):
+        return [a for _, a in self.tags if all(a.get(k) == v for k, v in wanted.items())]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    root = tmp_path_factory.mktemp("runs")
+    first = make_run(root / "her2-lr-aaaaaaaaaa")
+    write_features(first)
+    second = make_run(root / "her2-fusion-bbbbbbbbbb", "fusion", seed=2, strength=1.6)
+    shutil.rmtree(second / "gallery")
+    return first, second
+
+
+@pytest.fixture(scope="module")
+def text(runs, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out") / "deep" / "report.html"
+    assert write_report(runs, out) == out
+    return out.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(text):
+    return Page(text)
+
+
+@pytest.fixture
+def run(runs, tmp_path):
+    return shutil.copytree(runs[0], tmp_path / runs[0].name)
+
+
+def rows_of(path):
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def row_of(text, name):
+    """The numbers of a model's row in the comparison table, as machines read them."""
+    row = re.search(rf'<tr data-model="{name}">(.*?)</tr>', text, re.S).group(1)
+    return [float(v) for v in re.findall(r'<data value="([^"]+)">', row)], row
+
+
+def out_of_fold(run):
+    """Truth and mean score of every unit, by name of the model: read here without petnet."""
+    found = {}
+    for name, column in (("predictions", "probability"), ("baselines", "score")):
+        for row in rows_of(run / f"{name}.csv"):
+            sign = -1 if row.get("direction") == "lower" else 1
+            scores = found.setdefault(row["model"], {}).setdefault(row["unit"], [])
+            scores.append((int(row["truth"]), sign * float(row[column])))
+    return {
+        model: np.array([np.mean(rows, axis=0) for rows in units.values()]).T
+        for model, units in found.items()
+    }
+
+
+def test_every_section_is_there_and_is_linked(page):
+    ids = {a.get("id") for tag, a in page.tags if tag == "section"}
+    assert ids == set(SECTIONS)
+    links = {a["href"] for tag, a in page.tags if tag == "a"}
+    assert {f"#{name}" for name in SECTIONS} <= links
+
+
+def test_ids_are_unique_and_references_resolve(page, text):
+    ids = [a["id"] for _, a in page.tags if "id" in a]
+    assert len(ids) == len(set(ids))
+    for reference in re.findall(r'(?:href="|url\()#([^")]+)', text):
+        assert reference in ids
+
+
+def test_numbers_are_those_of_metrics_json(runs, text):
+    for run, names in ((runs[0], ("lr", "SUVmax", "MTV41", "TLG41")), (runs[1], ("fusion",))):
+        entries = {e["name"]: e for e in json.loads((run / "metrics.json").read_text())["models"]}
+        for name in names:
+            auc, conditional = entries[name]["auc"], entries[name]["auc_conditional"]
+            numbers, row = row_of(text, name)
+            wanted = [auc[k] for k in ("value", "low", "high")]
+            assert numbers == [*wanted, conditional["low"], conditional["high"]]
+            assert f">{auc['value']:.2f}</data>" in row
+            assert f'<td class="n">{entries[name]["n"]}</td>' in row
+            repeats = [f'<data value="{a!r}">' for a in entries[name]["auc_per_repeat"]]
+            assert all(r in text for r in repeats)
+    assert '<data value="0.2345">0.234</data>' in text  # Brier
+    assert '<data value="-0.123">−0.12</data>' in text
+
+
+def edited(run, *aucs):
+    """The entries of a run whose AUCs (value, low, high) are replaced."""
+    path = run / "metrics.json"
+    metrics = json.loads(path.read_text())
+    for entry, (value, low, high) in zip(metrics["models"], aucs, strict=False):
+        entry["auc"].update(value=value, low=low, high=high)
+    path.write_text(json.dumps(metrics))
+    return entries_of([read_run(run)])
+
+
+@pytest.mark.parametrize(
+    ("auc", "said"),
+    [
+        ((0.6, 0.4, 0.8), "0.60 (95 % interval 0.40 to 0.80). The interval includes 0.5"),
+        ((0.6, 0.5, 0.8), "0.60 (95 % interval 0.50 to 0.80). The interval includes 0.5"),
+        ((0.7, 0.6, 0.8), "0.70 (95 % interval 0.60 to 0.80). The interval lies above 0.5"),
+        ((0.3, 0.2, 0.4), "0.30 (95 % interval 0.20 to 0.40). The interval lies below 0.5"),
+        ((0.7, None, None), "0.70; no interval could be computed"),
+    ],
+)
+def test_the_verdict_follows_the_interval(run, auc, said):
+    assert said in verdict(edited(run, auc)[0], Words())
+
+
+@pytest.mark.parametrize(
+    ("model", "said"), [(0.7, "less than any"), (0.6, "add nothing"), (0.5, "add nothing")]
+)
+def test_the_best_single_parameter_is_named(run, model, said):
+    values = (model, 0.6, 0.4, 0.3)
+    (sentence,) = against(edited(run, *((v, 0.1, 0.9) for v in values)), Words())
+    assert "SUVmax" in sentence
+    assert "0.60" in sentence
+    assert said in sentence
+
+
+def path_points(text, gid):
+    group = re.search(rf'id="{gid}">\s*<path d="([^"]+)"', text, re.S).group(1)
+    return np.array([[float(v) for v in p] for p in re.findall(r"[ML] (\S+) (\S+)", group)])
+
+
+def test_area_of_the_drawn_roc_is_the_auc_of_sklearn(runs, text):
+    scores = out_of_fold(runs[0]) | {"fusion": out_of_fold(runs[1])["fusion"]}
+    for key, name in (("m0", "lr"), ("m1", "fusion"), ("b0", "SUVmax"), ("b2", "TLG41")):
+        frame = path_points(text, f"roc-{key}-frame")
+        (left, top), (right, bottom) = frame.min(axis=0), frame.max(axis=0)
+        x, y = path_points(text, f"roc-{key}-curve").T
+        area = np.trapezoid((bottom - y) / (bottom - top), (x - left) / (right - left))
+        expected = roc_auc_score(*scores[name])
+        assert area == pytest.approx(expected, abs=1e-5)
+        assert f"area of this curve {expected:.2f}" in text
+
+
+def cells(text, table):
+    body = re.search(rf'<table[^>]* id="{table}">(.*?)</table>', text, re.S).group(1)
+    rows = re.findall(r"<tr[^>]*>(.*?)</tr>", body.split("<tbody>")[1], re.S)
+    return [[re.sub("<[^>]+>", "", c) for c in re.findall(r"<t[hd].*?</t[hd]>", r)] for r in rows]
+
+
+def test_counts_of_the_cohort_add_up(runs, text):
+    units = rows_of(runs[0] / "units.csv")
+    rows = {r[0]: r[1:] for r in cells(text, "characteristics")}
+    for sex in "FM":
+        counts = [int(c.split()[0]) for c in rows[sex][:4]]
+        assert counts[0] == sum(counts[1:]) == sum(u["sex"] == sex for u in units)
+    assert rows["cea"][-1].split()[0] == str(sum(u["cea"] == "" for u in units))
+    ages = [float(u["age"]) for u in units if u["target"] == "1"]
+    assert rows["age"][1].split()[0] == f"{np.median(ages):.3g}"
+    centres = np.array([[int(c) for c in r[1:]] for r in cells(text, "centres")])
+    assert centres.sum(axis=0).tolist() == [49, 16, 32, 1]
+    flow = np.array([[int(c) for c in r[1:]] for r in cells(text, "flow")])
+    assert flow.sum() == len(rows_of(runs[0] / "status.csv"))
+    reasons = cells(text, "reasons")
+    assert sum(int(r[-1]) for r in reasons) == flow[:, 1:].sum() == 2
+    assert "PET and CT do not overlap" in [r[0] for r in reasons]
+
+
+def test_text_from_files_is_escaped(page, text):
+    assert NASTY not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    assert not [tag for tag, _ in page.tags if tag == "script"]
+    assert "a note &amp; more" in text
+
+
+def test_hostile_names_are_text_everywhere(run, tmp_path):
+    hostile = '"><img src=x onerror=alert(1)>$x'
+    for name in ("predictions.csv", "units.csv"):
+        path = run / name
+        quoted = hostile.replace('"', '""')
+        text = path.read_text().replace(",lr,", f',"{quoted}",')
+        path.write_text(text.replace(",age,", f",{hostile[2:]},"))
+    for name in ("provenance.json", "metrics.json"):
+        path = run / name
+        path.write_text(path.read_text().replace('"lr"', json.dumps(hostile)))
+    page = Page(write_report([run], tmp_path / "o.html").read_text())
+    assert not [tag for tag, _ in page.tags if tag in ("img", "script")]
+    assert not [a for _, a in page.tags if "onerror" in a]
+
+
+def test_nothing_is_loaded_from_outside(page, text):
+    for _, attributes in page.tags:
+        for key in {"src", "href", "xlink:href", "srcset", "action", "data"} & attributes.keys():
+            assert attributes[key].startswith(("#", "data:"))
+    assert "http:" not in text
+    assert "https:" not in text
+    assert "@import" not in text
+    assert not re.search(r"url\((?!#)", text)
+
+
+def test_every_picture_and_chart_has_a_text(page):
+    drawings = [a for tag, a in page.tags if tag == "svg" and a.get("aria-hidden") != "true"]
+    assert len(drawings) > 60
+    assert all(a["role"] == "img" and a["aria-label"] for a in drawings)
+    assert not [tag for tag, _ in page.tags if tag == "img"]
+
+
+def test_patients_shown_are_the_most_wrong_highest_and_lowest(runs, text):
+    case = r'<article class="case"><header><h3>(.*?)</h3>.*?<span class="why">(.*?)</span>'
+    shown = re.findall(case, text, re.S)
+    shown = [(html.unescape(name), why) for name, why in shown]
+    means = {}
+    for row in rows_of(runs[0] / "predictions.csv"):
+        means.setdefault(row["unit"], []).append(float(row["probability"]))
+    assert len(shown) == len({name for name, _ in shown}) == 12
+    high = [np.mean(means[u]) for u, why in shown if why.startswith("highest")]
+    low = [np.mean(means[u]) for u, why in shown if why.startswith("lowest")]
+    assert len(high) == len(low) == 4
+    assert min(high) > max(low)
+    assert high == sorted(high, reverse=True)
+    assert low == sorted(low)
+
+
+def test_same_inputs_give_the_same_bytes_in_another_process(runs, text, tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from petnet.reporting.report import write_report;"
+        "write_report([Path(p) for p in sys.argv[2:]], Path(sys.argv[1]))"
+    )
+    out = tmp_path / "again.html"
+    command = [sys.executable, "-c", code, str(out), *map(str, runs)]
+    subprocess.run(command, check=True, env={"PYTHONHASHSEED": "5", "PATH": ""})
+    assert out.read_text(encoding="utf-8") == text
+
+
+def test_runs_on_other_splits_are_refused_naming_both(runs, tmp_path):
+    other = make_run(tmp_path / "her2-cnn-cccccccccc", "cnn", split_seed=1, gallery=False)
+    with pytest.raises(InputError, match="splits_hash") as error:
+        write_report([runs[0], other], tmp_path / "o.html")
+    assert runs[0].name in str(error.value)
+    assert other.name in str(error.value)
+    assert not (tmp_path / "o.html").exists()
+
+
+def test_runs_of_another_task_are_refused(runs, run, tmp_path):
+    path = run / "provenance.json"
+    path.write_text(path.read_text().replace('"her2_positive"', '"vegfr2"'))
+    with pytest.raises(InputError, match=r"task: expected her2 .*another her2"):
+        write_report([runs[0], run], tmp_path / "o.html")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["config.yaml", "provenance.json", "splits.csv", "units.csv", "status.csv", "predictions.csv",
+     "baselines.csv", "metrics.json"],
+)  # fmt: skip
+def test_a_missing_file_is_named(run, tmp_path, name):
+    (run / name).unlink()
+    with pytest.raises(InputError, match=re.escape(name)):
+        write_report([run], tmp_path / "o.html")
+
+
+def test_what_is_optional_may_be_absent(run, tmp_path):
+    shutil.rmtree(run / "gallery")
+    (run / "features.parquet").unlink()
+    (run / "baselines.csv").write_text(
+        "unit,patient,model,repeat,fold,score,truth,direction\n"
+    )  # fmt: skip
+    text = write_report([run], tmp_path / "o.html").read_text()
+    Page(text)
+    assert "no gallery folder" in text
+    assert "no features.parquet" in text
+    assert "Single parameters, no model" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "said"),
+    [
+        ("predictions.csv", "P-003,P-003,lr,0", "P-777,P-777,lr,0", "held-out rows of splits.csv"),
+        ("units.csv", "unit,patient,center", "unit,patient,centre", "columns: .*no center"),
+        ("baselines.csv", "higher", "sideways", "direction of SUVmax"),
+        ("metrics.json", '"lr"', '"svm"', "an entry named 'lr'"),
+        ("metrics.json", '"models"', "models", "expected JSON"),
+        ("provenance.json", '"splits_hash"', '"splits"', "splits_hash: expected an entry"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_said(run, tmp_path, name, old, new, said):
+    path = run / name
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(InputError, match=said) as error:
+        write_report([run], tmp_path / "o.html")
+    assert name in str(error.value)
+
+
+def test_warnings_stand_on_the_page(runs, run, tmp_path):
+    path = run / "provenance.json"
+    value = json.loads(path.read_text())
+    path.write_text(json.dumps(value | {"permute": 3, "data_fingerprint": "other"}))
+    lines = (run / "predictions.csv").read_text().splitlines(keepends=True)
+    (run / "predictions.csv").write_text("".join(lines[:-2]))
+    text = write_report([runs[1], run], tmp_path / "o.html").read_text()
+    assert "trained on permuted labels (3)" in text
+    assert "lr: 2 of 144 held-out rows have no prediction" in text
+    assert "fingerprints are not the same" in text
+
+
+def test_two_runs_of_one_model_are_told_apart(runs, run, tmp_path):
+    twin = run.rename(tmp_path / "her2-lr-dddddddddd")
+    text = write_report([runs[0], twin], tmp_path / "o.html").read_text()
+    assert 'data-model="lr (aaaaaaaaaa)"' in text
+    assert 'data-model="lr (dddddddddd)"' in text
+
+
+def test_no_run_and_no_such_language_are_refused(run, tmp_path):
+    with pytest.raises(InputError, match="at least one run folder"):
+        write_report([], tmp_path / "o.html")
+    with pytest.raises(InputError, match="language"):
+        write_report([run], tmp_path / "o.html", language="tlh")
