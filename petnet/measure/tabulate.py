@@ -40,6 +40,7 @@ class _Loaded:
 def feature_table(
     units: Sequence[Unit],
     sets: Sequence[FeatureSet],
+    series: Sequence[tuple[str, str]],
     device: str = "auto",
     cache: Path | None = None,
     workers: int = 2,
@@ -50,6 +51,8 @@ def feature_table(
     ----------
     units : sequence of Unit
     sets : sequence of FeatureSet
+    series : sequence of (arm, timepoint)
+        Those of the task; with more than one, columns are prefixed.
     device : {"auto", "cpu", "cuda"}
         Where texture is counted.
     cache : Path, optional
@@ -61,14 +64,14 @@ def feature_table(
     Returns
     -------
     table : pandas.DataFrame
-        (units without failure, F) float64, indexed by unit id. Columns of a unit with several
-        series are prefixed by `{arm}_{timepoint}__`; a study without CT has NaN in CT columns.
+        (units without failure, F) float64, indexed by unit id. With several series
+        columns are prefixed by `{arm}_{timepoint}__`; a study without CT has NaN in CT columns.
     status : list of dict
         unit, patient, stage, status, reason: one row per unit.
     """
     chosen = resolve_device(device)
     folder = None if cache is None else Path(cache) / "features"
-    several = len({(s.arm, s.timepoint) for u in units for s in u.series}) > 1
+    several = len(series) > 1
     rows: dict[str, dict[str, float]] = {}
     status: dict[str, str] = {}
     steps = track(

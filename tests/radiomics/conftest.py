@@ -60,8 +60,11 @@ def shim_cupy(shim_library, monkeypatch):
     cupy.zeros, cupy.asarray, cupy.ascontiguousarray = np.zeros, np.asarray, np.ascontiguousarray
     cupy.int64 = np.int64
     cupy.RawModule = lambda code, options: ShimModule(shim_library, code, options)
-    runtime = SimpleNamespace(getDeviceCount=lambda: 1, CUDARuntimeError=RuntimeError)
-    cupy.cuda = SimpleNamespace(Device=lambda: SimpleNamespace(id=-1), runtime=runtime)
+    cupy.cuda = SimpleNamespace(
+        Device=lambda: SimpleNamespace(id=-1),
+        runtime=SimpleNamespace(getDeviceCount=lambda: 1),
+        nvrtc=SimpleNamespace(getVersion=lambda: (13, 0)),
+    )
     monkeypatch.setitem(sys.modules, "cupy", cupy)
     monkeypatch.setattr(cuda, "BLOCK_THREADS", 4)
     monkeypatch.setattr(cuda, "TILE_VOXELS", 600)

@@ -92,6 +92,16 @@ def test_device_auto_is_logged(caplog):
     with caplog.at_level("INFO"):
         extract(*lesion(1), SET)
     assert "device=auto chose" in caplog.text
+    assert "CUDA is not used" in caplog.text or "chose cuda" in caplog.text
+
+
+def test_a_driver_that_does_not_answer_is_a_reason(shim_cupy):
+    def fail():
+        raise RuntimeError("cudaErrorInsufficientDriver")
+
+    shim_cupy.cuda.runtime.getDeviceCount = fail
+    with pytest.raises(InputError, match=r"device=cuda.*cudaErrorInsufficientDriver.*driver"):
+        extract(*lesion(1), SET, "cuda")
 
 
 def test_mistakes_are_named():

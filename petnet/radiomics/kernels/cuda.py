@@ -28,8 +28,9 @@ def unusable_reason() -> str | None:
         return f"CuPy cannot be imported: {error}"
     try:
         count = cupy.cuda.runtime.getDeviceCount()
-    except cupy.cuda.runtime.CUDARuntimeError as error:
-        return f"the CUDA driver does not answer: {error}"
+        cupy.cuda.nvrtc.getVersion()
+    except (ImportError, RuntimeError) as error:  # CuPy's own errors are RuntimeErrors
+        return f"CUDA's driver, runtime or compiler does not answer: {error}"
     return None if count > 0 else "no CUDA device is visible"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ __all__ = [
     "resolve_device",
 ]
 
+log = logging.getLogger(__name__)
 #: The 13 unique directions at Chebyshev distance 1, in the order of the IBSI manual.
 DIRECTIONS_3D: NDArray[np.int32] = np.array(
     [
@@ -71,6 +73,8 @@ def resolve_device(choice: str) -> Device:
     from petnet.radiomics.kernels.cuda import unusable_reason
 
     reason = unusable_reason()
+    if choice == "auto" and reason:
+        log.info("CUDA is not used for radiomics: %s", reason)
     return choose_device(choice, reason is None, reason or "")
 
 
