@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -24,8 +25,8 @@ class BatchLoader:
     """Iterate over whole batches of index-selected tensors.
 
     Not a torch DataLoader: the tensors lie in memory (of the host or of the device), so a batch
-    is one indexing and there is nothing for workers to do. Lightning calls `sampler.set_epoch`
-    before each epoch, also after a resume.
+    is one indexing and there is nothing for workers to do. Lightning calls `set_epoch` before
+    each epoch, also after a resume.
 
     Parameters
     ----------
@@ -50,11 +51,9 @@ class BatchLoader:
     ) -> None:
         self.tensors, self.index, self.batch_size = tensors, index, batch_size
         self.seed, self.merge_single, self.epoch = seed, merge_single, 0
-
-    @property
-    def sampler(self) -> BatchLoader:
-        """What Lightning tells the epoch to."""
-        return self
+        # Where Lightning looks for `set_epoch`. With a `sampler` of its own the loader would be
+        # taken for a torch DataLoader, whose further attributes it has not.
+        self.batch_sampler = SimpleNamespace(sampler=self)
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose order the next iteration has."""

@@ -256,10 +256,10 @@ class Antialiasd(MapTransform):
             sigmas = _sigmas(image.affine.numpy(), self.spacing_mm)
             if not any(sigmas):
                 continue
-            smooth = separable_filtering(
-                image.as_tensor()[None], [_kernel(s) for s in sigmas], mode="replicate"
-            )
-            made[key] = MetaTensor(smooth[0], meta=image.meta)
+            # In float64: CUDA convolves float32 in TF32 by default, which is 1 HU in 1000.
+            wide = image.as_tensor().double()[None]
+            smooth = separable_filtering(wide, [_kernel(s) for s in sigmas], mode="replicate")
+            made[key] = MetaTensor(smooth[0].float(), meta=image.meta)
         return made
 
 

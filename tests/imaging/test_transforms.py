@@ -18,7 +18,7 @@ from petnet.volume import read_stored
 KINDS = ("identity", "flipped", "permuted", "oblique")
 # float32 keeps 24 bits: half a unit in the last place of 20 SUV is 1e-6, of 3000 HU 1.2e-4.
 SUV_TOLERANCE, HU_TOLERANCE = 2e-6, 2.5e-4
-FILTER_TOLERANCE = 2e-3  # HU; the anti-alias filter sums some hundred float32 products
+FILTER_TOLERANCE = 1e-3  # HU; MONAI makes the weights of the filter in float32
 
 
 def reference_crop(series, config, crop):
@@ -158,7 +158,7 @@ def test_analytic_union_of_labels_files_and_grids(tmp_path):
         series.regions[0].path: frozenset({1, 2}),
         path: frozenset({7}),
     }
-    config = ImagingConfig(crop_shape=(40, 40, 40))
+    config = ImagingConfig(crop_shape=(24, 24, 24))
     parts = [crop_series(replace(series, regions=(r,)), config, "cpu") for r in regions]
     union = crop_series(replace(series, regions=regions), config, "cpu")
     whole = crop_series(replace(series, regions=(series.regions[0],)), config, "cpu")
