@@ -7,8 +7,8 @@ drawn without looking at the label: the *set* of values then says nothing, only 
 does.
 
 This holds on the PET's own grid. Interpolating to another grid averages neighbours, so that SD and
-maximum of the *resampled* values do carry texture; and so do quantities that look at where values
-lie: SUVpeak, the shift between the centres of mass of shape and intensity, Moran's I.
+maximum of the *resampled* values do carry texture; and so do quantities that look at neighbours,
+such as SUVpeak and Moran's I. The shift of the centre of mass does not: see `heterogeneity`.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 COARSE_SIGMA_MM = 6.5
+SLOPE_SHARE = (0.02, 0.12)
 SHARE_WIDTH = 1.7  # latent units; the classes of an AUC of 0.93 sit at about -1 and +1
 
 
@@ -97,8 +98,11 @@ def heterogeneity(
 ) -> Array:
     """Return lesion heterogeneity as the scanner resolves it, zero mean and unit SD in the mask.
 
-    sqrt(w) * coarse + sqrt(1 - w) * fine, each drawn in the lesion, seen through the point spread
-    and standardised in the mask, so that w is the coarse share of the *visible* variance.
+    sqrt(g) * slope + sqrt(1 - g) * (sqrt(w) * coarse + sqrt(1 - w) * fine). Coarse and fine are
+    drawn in the lesion, seen through the point spread, freed of their linear trend and standardised
+    in the mask, so that w is the coarse share of the *visible* variance. The slope has a random
+    direction and a share g drawn blind to the label; without it coarse lesions would betray
+    themselves by the shift of their centre of mass.
 
     Parameters
     ----------
@@ -107,20 +111,46 @@ def heterogeneity(
     share : float
         Texture parameter w.
     """
-
-    def standard(field: Array) -> Array:
-        inside = field[mask]
-        scaled: Array = (field - inside.mean()) / inside.std()
-        return scaled
-
+    direction = rng.normal(size=3)
+    slope_share = np.float32(rng.uniform(*SLOPE_SHARE))
     coarse = rng.standard_normal(extent.shape, dtype=np.float32)
     coarse = blur(coarse, COARSE_SIGMA_MM * FWHM_PER_SIGMA, spacing_mm)
     fine = rng.standard_normal(extent.shape, dtype=np.float32)
-    seen = [standard(blur(standard(f) * extent, psf_fwhm_mm, spacing_mm)) for f in (coarse, fine)]
-    mixed = np.float32(np.sqrt(share)) * seen[0] + np.float32(np.sqrt(1 - share)) * seen[1]
+    coarse, fine = (
+        _standard(_level(blur(_standard(f, mask) * extent, psf_fwhm_mm, spacing_mm), mask), mask)
+        for f in (coarse, fine)
+    )
+    mixed = np.float32(np.sqrt(share)) * coarse + np.float32(np.sqrt(1 - share)) * fine
+    along = sum(
+        d * axis * step
+        for d, axis, step in zip(direction, np.ogrid[_ranges(mask.shape)], spacing_mm, strict=True)
+    )
+    slope = _standard(np.asarray(along, dtype=np.float32), mask)
+    mixed = np.sqrt(slope_share) * slope + np.sqrt(1 - slope_share) * _standard(mixed, mask)
     # outside the lesion the field dies out with the lesion itself
-    fading: Array = standard(mixed) * np.clip(blur(extent, psf_fwhm_mm, spacing_mm), 0, 1)
+    fading: Array = _standard(mixed, mask) * np.clip(blur(extent, psf_fwhm_mm, spacing_mm), 0, 1)
     return fading
+
+
+def _ranges(shape: Sequence[int]) -> tuple[slice, ...]:
+    return tuple(slice(0, n) for n in shape)
+
+
+def _standard(field: Array, mask: NDArray[np.bool_]) -> Array:
+    """Return `field` with zero mean and unit standard deviation in the mask."""
+    inside = field[mask]
+    scaled: Array = (field - inside.mean()) / inside.std()
+    return scaled
+
+
+def _level(field: Array, mask: NDArray[np.bool_]) -> Array:
+    """Return `field` less the plane fitted to it in the mask."""
+    where = np.argwhere(mask)
+    design = np.column_stack([np.ones(len(where)), where])
+    offset, *slopes = np.linalg.lstsq(design, field[mask].astype(np.float64), rcond=None)[0]
+    grids = np.ogrid[_ranges(mask.shape)]
+    plane = offset + sum(slope * axis for slope, axis in zip(slopes, grids, strict=True))
+    return np.asarray(field - plane, dtype=np.float32)
 
 
 def match_quantiles(
