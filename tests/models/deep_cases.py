@@ -55,8 +55,14 @@ def settings(inputs=("image", "radiomics", "clinical"), **changes: Any) -> dict[
         "radiomics": branch,
         "clinical": branch,
         "fusion": {"_target_": "petnet.models.fusion.Concatenation", "dropout": 0.1},
-        "optimizer": {"_target_": "torch.optim.AdamW", "lr": 1e-2, "weight_decay": 1e-2},
-        "scheduler": {"_target_": "torch.optim.lr_scheduler.OneCycleLR", "max_lr": 1e-2},
+        "optimizer": {
+            "_target_": "torch.optim.SGD",
+            "lr": 0.05,
+            "momentum": 0.9,
+            "nesterov": True,
+            "weight_decay": 1e-2,
+        },
+        "scheduler": {"_target_": "torch.optim.lr_scheduler.OneCycleLR", "max_lr": 0.05},
         "augmentation": {
             "_target_": "petnet.imaging.augment.Augmentation",
             "flip": True,

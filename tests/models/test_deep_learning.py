@@ -31,8 +31,8 @@ def test_protocol():
 
 
 def test_planted_bright_blob_is_found_in_images():
-    train, test = cohort(60, 1, blob=0.4), cohort(60, 2, blob=0.4)
-    assert held_out_auc(tiny(["image"], epochs=10), train, test) > 0.9
+    train, test = cohort(60, 1, blob=0.5), cohort(60, 2, blob=0.5)
+    assert held_out_auc(tiny(["image"], epochs=15), train, test) > 0.9
 
 
 @pytest.mark.parametrize("name", ["radiomics", "clinical"])
