@@ -274,12 +274,21 @@ def _features(folder: Path) -> FeatureSummary | None:
     counts: dict[tuple[str, str], int] = {}
     for name in names:
         featureset, rest = name.rsplit("__", 1)
-        key = (featureset, rest.split("_", 1)[0] if "_" in rest else "")
+        key = (featureset, rest.split("_", 1)[0] if rest.count("_") > 1 else "")
         counts[key] = counts.get(key, 0) + 1
     by_image = tuple((s, i, n) for (s, i), n in counts.items())
     beside = folder / "features.provenance.json"
-    settings = read_any_json(beside) if beside.is_file() else None
+    settings = _without_columns(read_any_json(beside)) if beside.is_file() else None
     return FeatureSummary(metadata.num_rows, len(names), by_image, settings)
+
+
+def _without_columns(settings: Any) -> Any:
+    """Leave out the description of every single column, which is too long for a page."""
+    if isinstance(settings, list):
+        return [_without_columns(part) for part in settings]
+    if isinstance(settings, dict):
+        return {key: value for key, value in settings.items() if key != "columns"}
+    return settings
 
 
 def _gallery(folder: Path) -> dict[str, Path]:

@@ -43,7 +43,7 @@ ENGLISH = {
     "models_one": "one model ({names})",
     "models_many": "{count} models ({names})",
     "validated": "Every prediction was made by a model that had not seen the {group}:"
-    " {folds}-fold cross-validation, repeated {repeats} times on the same saved splits.",
+    " {folds}-fold cross-validation, repeated {repeats} times on saved splits.",
     "validated_once": "Every prediction was made by a model that had not seen the {group}:"
     " {folds}-fold cross-validation on saved splits.",
     "verdict_none": "{name} reached an AUC of {value}; no interval could be computed.",

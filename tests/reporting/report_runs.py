@@ -131,5 +131,8 @@ def write_features(folder, n=48):
 
     names = [f"basic__{i}_glcm_f{k}_3d" for i in ("original", "wavelet") for k in range(3)]
     frame = pd.DataFrame(0.0, index=pd.Index(unit_names(n), name="unit"), columns=names)
+    frame["measure__volume_cm3"] = 1.0
     frame.to_parquet(folder / "features.parquet")
-    (folder / "features.provenance.json").write_text(json.dumps({"set": {"bins": 32}}))
+    (folder / "features.provenance.json").write_text(
+        json.dumps([{"bins": 32, "columns": {names[0]: "LFYI"}}])
+    )

@@ -207,6 +207,15 @@ def test_counts_of_the_cohort_add_up(runs, text):
     assert "PET and CT do not overlap" in [r[0] for r in reasons]
 
 
+def test_features_are_summed_up_without_a_line_per_column(text):
+    assert cells(text, "features") == [
+        ["basic", "original", "3"], ["basic", "wavelet", "3"], ["measure", "", "1"],
+    ]  # fmt: skip
+    assert "7 features of 48 patients" in text
+    assert "&#34;bins&#34;: 32" in text
+    assert "LFYI" not in text
+
+
 def test_text_from_files_is_escaped(page, text):
     assert NASTY not in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
