@@ -129,18 +129,17 @@ def _run_verb(verb: str, config: DictConfig) -> int:
     command: Any = importlib.import_module(f"petnet.commands.{verb}")
     try:
         return FAILED if command.run(config) else 0
-    except PetnetError as error:
-        message = str(error)
-    except OmegaConfBaseException as error:
-        message = str(error).split("\n")[0]
-    except OSError as error:
-        if error.filename is None and error.errno is None:
-            raise
-        message = f"{error.filename or 'file'}: {error.strerror}"
-    if config.get("debug"):
-        traceback.print_exc()
-    print(f"petnet {verb}: {message}", file=sys.stderr)
-    return MISTAKE
+    except (PetnetError, OmegaConfBaseException, OSError) as error:
+        if config.get("debug"):
+            traceback.print_exc()
+        print(f"petnet {verb}: {_message(error)}", file=sys.stderr)
+        return MISTAKE
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'file'}: {error.strerror}"
+    return str(error).strip() if isinstance(error, PetnetError) else str(error).split("\n")[0]
 
 
 if __name__ == "__main__":

@@ -43,6 +43,7 @@ def run(config: DictConfig) -> int:
     table, refused = _in_scope(candidates, known["tracers"])
     inputs = load_inputs(
         table,
+        task,
         feature_sets(trained.features),
         build(trained.imaging, "imaging"),
         build(trained.model, "model").inputs,

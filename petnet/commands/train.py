@@ -43,7 +43,8 @@ def run(config: DictConfig) -> int:
     device = resolve_device(config.device)
     cohort = open_cohort(config)
     fingerprint = cohort.fingerprint()
-    settings: Any = {**OmegaConf.to_container(config, resolve=True), "device": device}
+    settings: Any = OmegaConf.to_container(config, resolve=True)
+    settings["device"] = device
     folder = RunFolder(Path(config.out) / run_name(settings, fingerprint))
     with folder.locked():
         if folder.finished:
@@ -128,6 +129,7 @@ def _inputs(
         table = UnitTable(table.units, shuffled, table.clinical, table.status)
     return load_inputs(
         table,
+        task,
         sets,
         build(config.imaging, "imaging"),
         build(config.model, "model").inputs,
@@ -198,4 +200,5 @@ def _write_gallery(
     for unit in table.units:
         if unit.id in chosen:
             with atomic_path(folder.gallery_file(unit.id)) as temporary:
-                np.savez_compressed(temporary, **gallery(unit, imaging))
+                pictures: dict[str, Any] = gallery(unit, imaging)
+                np.savez_compressed(temporary, **pictures)

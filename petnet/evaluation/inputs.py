@@ -16,6 +16,7 @@ from petnet.imaging.store import CropStore, prepare_crops
 from petnet.measure.tabulate import feature_table
 from petnet.models.protocol import InputKind, Samples
 from petnet.radiomics.extractor import FeatureSet
+from petnet.task import Task
 from petnet.units import UnitTable
 
 __all__ = ["Inputs", "load_inputs"]
@@ -47,6 +48,7 @@ class Inputs:
 
 def load_inputs(
     table: UnitTable,
+    task: Task,
     sets: Sequence[FeatureSet],
     imaging: ImagingConfig,
     needs: Collection[InputKind],
@@ -59,6 +61,9 @@ def load_inputs(
 
     Parameters
     ----------
+    table : UnitTable
+    task : Task
+        Its series (arms × timepoints) make the channels and the column prefixes.
     device : {"cpu", "cuda"}
         Where torch works.
     kernel_device : {"auto", "cpu", "cuda"}
@@ -69,11 +74,15 @@ def load_inputs(
     InputError
         No unit is left.
     """
-    features, feature_status = feature_table(table.units, sets, kernel_device, cache, workers)
+    features, feature_status = feature_table(
+        table.units, sets, task.series, kernel_device, cache, workers
+    )
     rows: list[dict[str, Any]] = list(feature_status)
     images: CropStore | None = None
     if "image" in needs:
-        images, image_status = prepare_crops(table.units, imaging, cache, device, workers=workers)
+        images, image_status = prepare_crops(
+            table.units, imaging, cache / "crops", device, series=task.series, threads=workers
+        )
         rows += image_status
     failed = {row["unit"]: row for row in rows if row["status"] != "ok"}
     keep = [i for i, unit in enumerate(table.units) if unit.id not in failed]
@@ -96,6 +105,7 @@ def load_inputs(
 def _status(table: UnitTable, failed: dict[str, dict[str, Any]]) -> pd.DataFrame:
     rows = []
     for row in table.status.to_dict("records"):
-        found = failed.get(row["unit"], {**row, "stage": "selection"})
+        found: dict[Any, Any] = {**row, "stage": "selection"}
+        found |= failed.get(row["unit"], {})
         rows.append({k: found[k] for k in ("unit", "patient", "stage", "status", "reason")})
     return pd.DataFrame(rows)

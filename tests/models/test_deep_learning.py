@@ -1,5 +1,6 @@
 """Planted signals are found, and every input is looked at."""
 
+import logging
 from dataclasses import replace
 
 import numpy as np
@@ -121,3 +122,12 @@ def test_a_fit_leaves_the_generators_and_settings_of_torch_alone():
     tiny(["clinical"], epochs=1).fit(cohort(20, 1), [], FitContext(seed=5))
     assert torch.equal(torch.rand(4), expected)
     assert torch.get_deterministic_debug_mode() == mode
+
+
+def test_training_says_nothing_but_its_own_log(capfd, caplog):
+    with caplog.at_level(logging.INFO):
+        tiny(["clinical"], epochs=1).fit(cohort(20, 1), [], FitContext(seed=5))
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "ightning" not in err
+    assert {record.name.split(".")[0] for record in caplog.records} == {"petnet"}

@@ -73,6 +73,23 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     assert resumed.history == uninterrupted.history
 
 
+def test_interrupted_adam_with_cosine_equals_uninterrupted(train, tmp_path, monkeypatch):
+    def model():
+        return tiny(
+            ["image", "clinical"],
+            optimizer={"_target_": "torch.optim.AdamW", "lr": 1e-2},
+            scheduler={"_target_": "torch.optim.lr_scheduler.CosineAnnealingLR"},
+        )
+
+    whole = model().fit(train, [], FitContext(seed=9))
+    with monkeypatch.context() as patch:
+        interrupt(patch, 3, 1)
+        with pytest.raises(Interrupted):
+            model().fit(train, [], FitContext(seed=9, workdir=tmp_path))
+    resumed = model().fit(train, [], FitContext(seed=9, workdir=tmp_path))
+    np.testing.assert_array_equal(resumed.predict(train), whole.predict(train))
+
+
 def test_finished_checkpoint_gives_the_same_model_without_training(
     train, uninterrupted, tmp_path, monkeypatch
 ):
