@@ -79,7 +79,7 @@ class DeepModel:
         clinical: Mapping[str, Any] | None = None,
         scheduler: Mapping[str, Any] | None = None,
         augmentation: Mapping[str, Any] | None = None,
-        epochs: int = 40,
+        epochs: int = 30,
         batch_size: int = 16,
         precision: str = "32-true",
         include: Sequence[str] | None = None,
