@@ -31,6 +31,10 @@ VERBS = {
 }
 FAILED, MISTAKE, INTERRUPTED = 1, 2, 130
 EXIT_FILE = "PETNET_EXIT_FILE"
+FLAGS_WITH_VALUE = (
+    "--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn",
+    "--config-dir", "-cd", "--experimental-rerun", "--info", "-i", "--shell-completion", "-sc",
+)  # fmt: skip
 log = logging.getLogger(__name__)
 
 
@@ -67,7 +71,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0: all that was asked for was done. 1: some of it failed (the status table says what).
     2: a mistake in the request. 130: interrupted.
     """
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = _main(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, say `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
+
+
+def _main(given: list[str]) -> int:
     if not given or given[0] in ("-h", "--help", "help"):
         print(usage())
         return 0 if given else MISTAKE
@@ -96,7 +109,7 @@ def _run_hydra(verb: str, overrides: list[str]) -> int:
     handle, codes = tempfile.mkstemp(prefix="petnet-exit-")
     os.close(handle)
     os.environ[EXIT_FILE] = codes
-    sys.argv = [f"petnet {verb}", *overrides]
+    sys.argv = [f"petnet {verb}", *_flags_first(overrides)]
     try:
         application()
         return max((int(c) for c in Path(codes).read_text().split()), default=0)
@@ -109,6 +122,16 @@ def _run_hydra(verb: str, overrides: list[str]) -> int:
         sys.argv = before
         del os.environ[EXIT_FILE]
         Path(codes).unlink(missing_ok=True)
+
+
+def _flags_first(arguments: Sequence[str]) -> list[str]:
+    """Sort flags before overrides: Hydra's parser refuses overrides on both sides of a flag."""
+    flags: list[str] = []
+    overrides: list[str] = []
+    for position, argument in enumerate(arguments):
+        value = position > 0 and arguments[position - 1] in FLAGS_WITH_VALUE
+        (flags if value or argument.startswith("-") else overrides).append(argument)
+    return [*flags, *overrides]
 
 
 def _job(verb: str) -> Callable[[DictConfig], None]:

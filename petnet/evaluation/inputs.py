@@ -84,7 +84,10 @@ def load_inputs(
             table.units, imaging, cache / "crops", device, series=task.series, threads=workers
         )
         rows += image_status
-    failed = {row["unit"]: row for row in rows if row["status"] != "ok"}
+    failed: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        if row["status"] != "ok":
+            failed.setdefault(row["unit"], row)  # the first stage that failed speaks
     keep = [i for i, unit in enumerate(table.units) if unit.id not in failed]
     if not keep:
         first = next(iter(failed.values()))

@@ -131,7 +131,7 @@ def _load(
         if folder is not None and (folder / f"{key}.json").is_file():
             cached = json.loads((folder / f"{key}.json").read_text(encoding="utf-8"))
             return {k: float("nan") if v is None else float(v) for k, v in cached.items()}
-        images = {}
+        images: dict[tuple[str, str], tuple[Volume, Volume]] = {}
         for series in unit.series:
             prefix = f"{series.arm}_{series.timepoint}__" if several else ""
             images |= {(prefix, m): pair for m, pair in _series_images(series).items()}
