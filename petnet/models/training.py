@@ -26,17 +26,9 @@ __all__ = ["EpochCheckpoint", "TrainingSettings", "isolated_torch", "read_checkp
 log = logging.getLogger(__name__)
 _CHATTY = ("lightning.pytorch", "lightning.fabric")
 _NOISE = (
-    # Crops lie in memory, there is nothing for workers to do.
-    r"The '\w+_dataloader' does not have many workers",
-    r"The number of training batches \(\d+\) is smaller than the logging interval",
     # Nothing is held back for validation, though the data module could.
     r"You passed in a `val_dataloader` but have no `validation_step`",
-    # A fit may have nothing left to do after a resume.
-    r"`Trainer\.fit` stopped",
-    # Lightning 2.6 on torch >= 2.9.
-    r".*LeafSpec",
-    r".*treespec",
-    # Schedulers are stepped by Lightning after the optimizer, also in the first resumed step.
+    # Half precision skips the optimizer's first steps while its scale settles.
     r"Detected call of `lr_scheduler\.step\(\)` before `optimizer\.step\(\)`",
 )
 _PARTS = ("state_dict", "loops", "optimizer_states", "lr_schedulers", "callbacks", "petnet")
