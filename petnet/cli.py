@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
+# OpenMP threads that wait by spinning are many times slower on a machine that does other work too;
+# torch reads this once, when it is first imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import difflib
 import importlib
 import logging
-import os
 import sys
 import tempfile
 import traceback

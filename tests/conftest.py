@@ -1,6 +1,9 @@
 """What every test may ask for: the reference data, and the tier it belongs to."""
 
 import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as petnet.cli does, and as early
+
 from pathlib import Path
 
 import pytest

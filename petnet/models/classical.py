@@ -18,14 +18,12 @@ from petnet.errors import InputError
 from petnet.files import write_json
 from petnet.learn.resampling import Smote
 from petnet.learn.tabular import TableEncoder
-from petnet.models.allowlist import build
+from petnet.models.parts import SKLEARN, build
 from petnet.models.protocol import FitContext, InputKind, Samples
 from petnet.models.skops_store import dump_estimator, load_estimator
 from petnet.stats.discrimination import auc
 
 __all__ = ["ClassicalModel"]
-
-TRUSTED = ("sklearn.linear_model.", "sklearn.svm.", "sklearn.ensemble.")
 
 
 @dataclass
@@ -134,7 +132,7 @@ class ClassicalModel:
         made.chosen = stored["chosen"]
         made._fitted = _Fitted(
             TableEncoder.from_state(stored["encoder"]),
-            load_estimator(folder / "estimator.skops", TRUSTED),
+            load_estimator(folder / "estimator.skops", SKLEARN),
             stored["prior_shift"],
         )
         return made
@@ -153,7 +151,7 @@ class ClassicalModel:
         values, labels = encoder.transform(frame), target
         if self.resampler is not None:
             values, labels = self.resampler.resample(values, target, encoder.discrete, seed)
-        estimator = build({**self.estimator, **chosen}, TRUSTED)
+        estimator = build({**self.estimator, **chosen})
         if "random_state" in estimator.get_params():
             estimator.set_params(random_state=seed)
         estimator.fit(encoder.expand(values), labels)

@@ -15,14 +15,16 @@ from typing import Any
 
 from petnet.errors import InputError
 
-__all__ = ["TRUSTED", "accepted", "build", "locate", "plain"]
+__all__ = ["SKLEARN", "TRUSTED", "accepted", "build", "locate", "plain"]
 
+SKLEARN = ("sklearn.linear_model.", "sklearn.svm.", "sklearn.ensemble.")
 TRUSTED = (
     "petnet.models.",
     "petnet.imaging.augment.",
     "monai.networks.",
     "torch.nn.",
     "torch.optim.",
+    *SKLEARN,
 )
 # Functions of the other places do more than make a part (load files, export); their classes do not.
 _FUNCTIONS = ("petnet.models.", "monai.networks.nets.")

@@ -89,7 +89,7 @@ def test_a_broken_study_becomes_a_row_and_the_rest_is_predicted(finished, cohort
     status = pd.read_csv(work / "broken.status.csv").set_index("patient")
     assert status.loc["P0003", "status"] == "failed"
     assert "pet.nii.gz" in status.loc["P0003", "reason"]
-    assert "no such file" in status.loc["P0004", "reason"]
+    assert "o such file" in status.loc["P0004", "reason"]
     assert status.loc["P0005", "status"] == "refused"
     assert "FAPI" in status.loc["P0005", "reason"]
     assert (status["status"] == "ok").sum() == 11 == len(pd.read_csv(out))

@@ -140,8 +140,15 @@ def test_a_foreign_type_in_a_stored_model_is_refused(tmp_path):
         sio.dump(subprocess.Popen, tmp_path / "m" / "estimator.skops")
     with pytest.raises(InputError, match="types"):
         load_model(tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["os.system", "sklearn.linear_model.os.system", "sklearn.svm.l1_min_c", "petnet.errors.Path"],
+)
+def test_a_foreign_estimator_is_refused(target):
     with pytest.raises(InputError, match="_target_"):
-        model(estimator={"_target_": "os.system", "command": "true"}).fit(data, [], FitContext(1))
+        model(estimator={"_target_": target}).fit(samples(), [], FitContext(1))
 
 
 def test_an_unknown_class_is_refused(tmp_path):
