@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import time
@@ -47,8 +48,13 @@ class RunFolder:
         return self.path / "gallery" / f"{quote(unit, safe='')}.npz"
 
     def start(self, config_yaml: str) -> None:
-        """Make the folder and write the resolved config."""
+        """Make the folder, sweep out what a killed process left half-written, write the config."""
         self.path.mkdir(parents=True, exist_ok=True)
+        for left in sorted(self.path.rglob(".tmp-*")):
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
         write_text(self.path / "config.yaml", config_yaml)
 
     def finish(self, failures: int) -> None:

@@ -7,9 +7,10 @@ import numpy as np
 from petnet.errors import InputError
 from petnet.volume import Volume, check_same_grid
 
-__all__ = ["MTV_FRACTION", "lesion_quantities"]
+__all__ = ["MTV_FRACTION", "QUANTITIES", "lesion_quantities"]
 
 MTV_FRACTION = 0.41
+QUANTITIES = ("SUVmax", "SUVmean", "MTV41", "TLG41", "volume_ml")
 
 
 def lesion_quantities(pet: Volume, mask: Volume) -> dict[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +14,10 @@ import pandas as pd
 
 from petnet.errors import InputError, PetnetError
 from petnet.files import content_hash, hash_of, write_json
-from petnet.measure.lesion import lesion_quantities
+from petnet.measure.lesion import QUANTITIES, lesion_quantities
 from petnet.measure.regions import union_mask
 from petnet.progress import track
-from petnet.radiomics.extractor import FeatureSet, extract_batch
+from petnet.radiomics.extractor import FeatureSet, columns, extract_batch
 from petnet.radiomics.kernels.dispatch import resolve_device
 from petnet.units import Series, Unit
 from petnet.volume import Volume, read_volume
@@ -71,19 +71,21 @@ def feature_table(
     """
     chosen = resolve_device(device)
     folder = None if cache is None else Path(cache) / "features"
-    several = len(series) > 1
+    prefixes = _prefixes(series)
     rows: dict[str, dict[str, float]] = {}
     status: dict[str, str] = {}
     steps = track(
-        _batches(units, sets, folder, several, workers, rows, status),
+        _batches(units, sets, folder, prefixes, workers, rows, status),
         "features",
         total=-(-len(units) // BATCH),
     )
     for loaded in steps:
         _extract(loaded, sets, chosen, folder, rows, status)
     table = pd.DataFrame.from_dict(
-        {u.id: rows[u.id] for u in units if u.id in rows}, orient="index", dtype="float64"
-    )
+        {u.id: rows[u.id] for u in units if u.id in rows},
+        orient="index",
+        dtype="float64",
+    ).reindex(columns=_columns(sets, series))
     table.index.name = "unit"
     return table, [
         {
@@ -97,11 +99,22 @@ def feature_table(
     ]
 
 
+def _columns(sets: Sequence[FeatureSet], series: Sequence[tuple[str, str]]) -> list[str]:
+    """Name every column in an order that neither the cache nor the units decide."""
+    own = [f"measure__{name}" for name in QUANTITIES]
+    own += [column for feature_set in sets for column in columns(feature_set)]
+    return [prefix + column for prefix in _prefixes(series).values() for column in own]
+
+
+def _prefixes(series: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    return {(a, t): f"{a}_{t}__" if len(series) > 1 else "" for a, t in series}
+
+
 def _batches(
     units: Sequence[Unit],
     sets: Sequence[FeatureSet],
     folder: Path | None,
-    several: bool,
+    prefixes: Mapping[tuple[str, str], str],
     workers: int,
     rows: dict[str, dict[str, float]],
     status: dict[str, str],
@@ -111,7 +124,7 @@ def _batches(
         for start in range(0, len(units), BATCH):
             batch = units[start : start + BATCH]
             loaded: dict[str, _Loaded] = {}
-            outcomes = pool.map(lambda u: _load(u, sets, folder, several), batch)
+            outcomes = pool.map(lambda u: _load(u, sets, folder, prefixes), batch)
             for unit, outcome in zip(batch, outcomes, strict=True):
                 if isinstance(outcome, str):
                     status[unit.id] = outcome
@@ -123,25 +136,30 @@ def _batches(
 
 
 def _load(
-    unit: Unit, sets: Sequence[FeatureSet], folder: Path | None, several: bool
+    unit: Unit,
+    sets: Sequence[FeatureSet],
+    folder: Path | None,
+    prefixes: Mapping[tuple[str, str], str],
 ) -> _Loaded | dict[str, float] | str:
     """Return the cached row, else the images, else the reason why there is neither."""
     try:
-        key = _cache_key(unit, sets, several)
+        key = _cache_key(unit, sets, prefixes)
         if folder is not None and (folder / f"{key}.json").is_file():
             cached = json.loads((folder / f"{key}.json").read_text(encoding="utf-8"))
             return {k: float("nan") if v is None else float(v) for k, v in cached.items()}
         images: dict[tuple[str, str], tuple[Volume, Volume]] = {}
         for series in unit.series:
-            prefix = f"{series.arm}_{series.timepoint}__" if several else ""
+            prefix = prefixes[series.arm, series.timepoint]
             images |= {(prefix, m): pair for m, pair in _series_images(series).items()}
         return _Loaded(key, images)
     except PetnetError as error:
         return str(error)
 
 
-def _cache_key(unit: Unit, sets: Sequence[FeatureSet], several: bool) -> str:
-    parts: list[Any] = [STAGE_VERSION, several, [s.hash for s in sets]]
+def _cache_key(
+    unit: Unit, sets: Sequence[FeatureSet], prefixes: Mapping[tuple[str, str], str]
+) -> str:
+    parts: list[Any] = [STAGE_VERSION, sorted(prefixes.values()), [s.hash for s in sets]]
     for series in unit.series:
         named = [("pet", series.pet), ("ct", series.ct), *((r.roi, r.path) for r in series.regions)]
         for what, path in named:

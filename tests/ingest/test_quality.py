@@ -1,0 +1,81 @@
+"""Quality control: each planted fault is found, sound studies are not blamed."""
+
+import numpy as np
+import pytest
+
+from petnet.cohort import read_cohort
+from petnet.ingest.quality import check_study
+from petnet.volume import Volume, write_volume
+
+AFFINE = np.diag([4.0, 4.0, 4.0, 1.0])
+
+
+@pytest.fixture
+def study(tmp_path):
+    def make(pet=None, ct=None, mask=None, mask_affine=AFFINE, ct_affine=AFFINE):
+        shape = (16, 16, 16)
+        grid = np.indices(shape)
+        inside = ((grid - 7.5) ** 2).sum(0) < 16
+        suv = np.where(inside, 8.0, 0.9) if pet is None else pet
+        hu = np.where(((grid - 7.5) ** 2).sum(0) < 40, 30.0, -1000.0) if ct is None else ct
+        roi = inside if mask is None else mask
+        write_volume(tmp_path / "pet.nii", Volume(suv, AFFINE, "SUVbw", "PT"))
+        write_volume(tmp_path / "ct.nii", Volume(hu, ct_affine, "HU", "CT"))
+        label = Volume(roi.astype(np.uint8), mask_affine, "label", "MASK")
+        write_volume(tmp_path / "m.nii", label, np.uint8)
+        (tmp_path / "manifest.csv").write_text("patient,pet,ct,mask\np1,pet.nii,ct.nii,m.nii\n")
+        cohort = read_cohort(tmp_path)
+        findings = list(check_study(cohort, cohort.studies.to_dict("records")[0]))
+        return {f.what: f for f in findings}
+
+    return make
+
+
+def test_a_sound_study_has_no_finding(study):
+    assert {f.severity for f in study().values()} == {"ok"}
+
+
+def test_becquerels_given_as_suv(study):
+    found = study(pet=np.full((16, 16, 16), 9000.0))["pet"]
+    assert found.severity == "error"
+    assert "Bq/ml" in found.text
+
+
+def test_ct_not_in_hounsfield_units(study):
+    found = study(ct=np.full((16, 16, 16), 0.02))["ct"]
+    assert found.severity == "error"
+    assert "HU" in found.text
+
+
+def test_ct_elsewhere(study):
+    far = AFFINE.copy()
+    far[2, 3] = 60.0
+    assert study(ct_affine=far)["pet/ct"].severity == "error"
+
+
+def test_mask_on_another_grid_empty_or_over_nan(study):
+    moved = AFFINE.copy()
+    moved[0, 3] = 2.0
+    assert "grid" in study(mask_affine=moved)["roi lesion"].text
+    assert study(mask=np.zeros((16, 16, 16), bool))["roi lesion"].severity == "error"
+    pet = np.ones((16, 16, 16))
+    pet[7, 7, 7] = np.nan
+    assert "NaN" in study(pet=pet)["roi lesion"].text
+
+
+def test_tiny_lesion_is_a_warning(study):
+    tiny = np.zeros((16, 16, 16), bool)
+    tiny[7, 7, 7:9] = True
+    assert study(mask=tiny)["roi lesion"].severity == "warning"
+
+
+def test_real_patients_have_no_error(reference, tmp_path):
+    rows = [
+        f"{p.name},{p.name}/PET_image.nii.gz,{p.name}/CT_petgrid.nii.gz,{p.name}/PET_mask.nii.gz"
+        for p in sorted((reference / "sts").glob("STS_00*"))
+    ]
+    (tmp_path / "manifest.csv").write_text("patient,pet,ct,mask\n" + "\n".join(rows) + "\n")
+    cohort = read_cohort(tmp_path)
+    object.__setattr__(cohort, "root", reference / "sts")
+    for study in cohort.studies.to_dict("records"):
+        assert {f.severity for f in check_study(cohort, study)} <= {"ok", "warning"}

@@ -1,0 +1,91 @@
+"""The cohort feature table: equals extraction one by one, caches by content, never loses a unit."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from petnet.measure.lesion import lesion_quantities
+from petnet.measure.tabulate import feature_table
+from petnet.radiomics.extractor import FeatureSet, extract
+from petnet.units import Region, Series, Unit
+from petnet.volume import read_mask, read_volume
+
+SERIES = (("fdg", "baseline"),)
+PET = FeatureSet(
+    name="pt", modality="PT", families=("stat", "glcm"), discretisation="fixed_bin_number", bins=16
+)
+CT = FeatureSet(name="ct", modality="CT", families=("stat",), discretisation="none")
+
+
+@pytest.fixture
+def units(reference):
+    made = []
+    for name in ("STS_001", "STS_002", "STS_003"):
+        folder = reference / "sts" / name
+        mask = Region("gtv", "primary", folder / "PET_mask.nii.gz", 1, "pet")
+        ct = folder / "CT_petgrid.nii.gz"
+        series = Series(name, "fdg", "baseline", "FDG", folder / "PET_image.nii.gz", ct, (mask,))
+        made.append(Unit(name, name, "c", (series,)))
+    return made
+
+
+def test_each_row_equals_the_unit_alone(units):
+    table, status = feature_table(units, [PET, CT], SERIES, "cpu")
+    assert [row["status"] for row in status] == ["ok"] * 3
+    for unit in units:
+        pet = read_volume(unit.series[0].pet, "SUVbw", "PT", "FDG")
+        ct = read_volume(unit.series[0].ct, "HU", "CT")
+        mask = read_mask(unit.series[0].regions[0].path)
+        alone = extract(pet, mask, PET, "cpu") | extract(ct, mask, CT, "cpu")
+        alone |= {f"measure__{k}": v for k, v in lesion_quantities(pet, mask).items()}
+        pd.testing.assert_series_equal(
+            table.loc[unit.id].sort_index(), pd.Series(alone).sort_index(), check_names=False
+        )
+
+
+def test_the_cache_gives_the_same_table_and_follows_content(units, tmp_path):
+    fresh, _ = feature_table(units, [PET], SERIES, "cpu", tmp_path)
+    files = sorted((tmp_path / "features").iterdir())
+    again, _ = feature_table(units, [PET], SERIES, "cpu", tmp_path)
+    pd.testing.assert_frame_equal(fresh, again)
+    assert sorted((tmp_path / "features").iterdir()) == files
+    assert len(files) == 3
+    feature_table(units, [CT], SERIES, "cpu", tmp_path)
+    assert len(list((tmp_path / "features").iterdir())) == 6
+
+
+def test_a_broken_unit_is_a_row_and_the_others_are_computed(units, tmp_path):
+    broken = tmp_path / "broken.nii.gz"
+    broken.write_bytes(b"\x1f\x8b")
+    series = units[1].series[0]
+    units[1] = Unit(
+        "STS_002", "STS_002", "c",
+        (Series("s", "fdg", "baseline", "FDG", broken, series.ct, series.regions),),
+    )  # fmt: skip
+    table, status = feature_table(units, [PET], SERIES, "cpu")
+    assert table.index.tolist() == ["STS_001", "STS_003"]
+    assert [row["status"] for row in status] == ["ok", "failed", "ok"]
+    assert "broken.nii.gz" in status[1]["reason"]
+
+
+def test_a_study_without_ct_has_gaps_there_and_nowhere_else(units):
+    series = units[0].series[0]
+    units[0] = Unit(
+        "STS_001", "STS_001", "c",
+        (Series("s", "fdg", "baseline", "FDG", series.pet, None, series.regions),),
+    )  # fmt: skip
+    table, _ = feature_table(units, [PET, CT], SERIES, "cpu")
+    gaps = table.loc["STS_001"].isna()
+    assert set(table.columns[gaps]) == {c for c in table if c.startswith("ct__")}
+
+
+def test_two_series_are_prefixed(units):
+    one = units[0].series[0]
+    later = Series("s2", "fdg", "followup", "FDG", one.pet, one.ct, one.regions)
+    both = Unit("STS_001", "STS_001", "c", (one, later))
+    series = (("fdg", "baseline"), ("fdg", "followup"))
+    table, _ = feature_table([both], [PET], series, "cpu")
+    first = table.filter(regex="^fdg_baseline__").iloc[0].to_numpy()
+    second = table.filter(regex="^fdg_followup__").iloc[0].to_numpy()
+    assert len(first) == len(second) == table.shape[1] / 2
+    np.testing.assert_array_equal(first, second)
