@@ -150,7 +150,8 @@ def _load(
         images: dict[tuple[str, str], tuple[Volume, Volume]] = {}
         for series in unit.series:
             prefix = prefixes[series.arm, series.timepoint]
-            images |= {(prefix, m): pair for m, pair in _series_images(series).items()}
+            ct_wanted = any(s.modality == "CT" for s in sets)
+            images |= {(prefix, m): pair for m, pair in _series_images(series, ct_wanted).items()}
         return _Loaded(key, images)
     except PetnetError as error:
         return str(error)
@@ -171,12 +172,12 @@ def _cache_key(
     return hash_of(*parts)
 
 
-def _series_images(series: Series) -> dict[str, tuple[Volume, Volume]]:
+def _series_images(series: Series, ct_wanted: bool) -> dict[str, tuple[Volume, Volume]]:
     made: dict[str, tuple[Volume, Volume]] = {}
     if series.pet is not None:
         pet = read_volume(series.pet, "SUVbw", "PT", series.tracer)
         made["PT"] = (pet, union_mask(series.regions, pet, "pet"))
-    if series.ct is not None:
+    if series.ct is not None and ct_wanted:
         ct = read_volume(series.ct, "HU", "CT")
         made["CT"] = (ct, union_mask(series.regions, ct, "ct"))
     return made
