@@ -34,7 +34,7 @@ VERBS = {
     "predict": "apply a trained run to a cohort",
     "report": "draw one or several runs into a self-contained HTML page",
 }
-FAILED, MISTAKE, INTERRUPTED = 1, 2, 130
+FAILED, MISTAKE, DEFECT, INTERRUPTED = 1, 2, 70, 130
 EXIT_FILE = "PETNET_EXIT_FILE"
 FLAGS_WITH_VALUE = (
     "--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn",
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code.
 
     0: all that was asked for was done. 1: some of it failed (the status table says what).
-    2: a mistake in the request. 130: interrupted.
+    2: a mistake in the request. 70: a defect of petnet, with its traceback. 130: interrupted.
     """
     try:
         code = _main(list(sys.argv[1:] if arguments is None else arguments))
@@ -157,11 +157,17 @@ def _run_verb(verb: str, config: DictConfig) -> int:
     command: Any = importlib.import_module(f"petnet.commands.{verb}")
     try:
         return FAILED if command.run(config) else 0
+    except BrokenPipeError:
+        raise
     except (PetnetError, OmegaConfBaseException, OSError) as error:
         if config.get("debug"):
             traceback.print_exc()
         print(f"petnet {verb}: {_message(error)}", file=sys.stderr)
         return MISTAKE
+    except Exception:
+        traceback.print_exc()
+        print(f"petnet {verb}: this is a defect of petnet, not yours", file=sys.stderr)
+        return DEFECT
 
 
 def _message(error: Exception) -> str:

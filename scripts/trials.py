@@ -45,9 +45,10 @@ def run(verb: str, *overrides: str) -> None:
 
 
 def auc_of(folder: Path, task: str, model: str) -> float:
-    """Return the headline AUC of the one run in a folder."""
-    (metrics,) = folder.glob(f"{task}-{model}-*/metrics.json")
-    return float(json.loads(metrics.read_text())["models"][0]["auc"]["value"])
+    """Return the headline AUC of the newest finished run in a folder."""
+    done = max(folder.glob(f"{task}-{model}-*/done.json"), key=lambda p: p.stat().st_mtime)
+    metrics = json.loads(done.with_name("metrics.json").read_text())
+    return float(metrics["models"][0]["auc"]["value"])
 
 
 def sampled_ideal(cohort: Path) -> float:
@@ -89,6 +90,11 @@ def texture(folder: Path, seeds: list[int], patients: int, models: list[str]) ->
     for name, values in table.items():
         cells = " | ".join(f"{v:.3f}" for v in values)
         print(f"| {name} | {cells} | {statistics.mean(values):.3f} |")
+    blind, seeing = (table.get(name) for name in list(TEXTURE_MODELS)[:2])
+    if blind and not 0.40 <= statistics.mean(blind) <= 0.60:
+        sys.exit("volume and first-order statistics see the label: the cohort leaks it")
+    if seeing and statistics.mean(seeing) < IDEAL - 0.10:
+        sys.exit("GLCM features miss the planted texture")
 
 
 def permuted(folder: Path, repeats: int, models: list[str]) -> None:

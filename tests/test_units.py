@@ -77,6 +77,48 @@ def test_two_timepoints_are_two_series(cohort):
     assert [s.timepoint for s in unit.series] == ["baseline", "followup"]
 
 
+def test_rows_of_other_levels_are_not_the_patients(cohort):
+    mixed = cohort(
+        targets="patient,lesion_uid,her2,cea,stage,sex\np1,,0,5,T1,F\np1,l1,1,,,\np2,,1,1,,\n"
+    )
+    table = select_units(mixed, task(), labelled=True)
+    assert dict(zip(table.ids, table.target, strict=True)) == {"p1": 0.0, "p2": 1.0}
+    assert table.clinical.loc["p1", "cea"] == pytest.approx(np.log(5))
+
+
+def test_numbers_do_not_follow_a_shuffled_index(cohort, tmp_path):
+    import pandas as pd
+
+    plain = select_units(cohort(), task(), labelled=False).clinical
+    targets = pd.read_csv(tmp_path / "targets.csv").sort_values("cea")
+    targets.to_parquet(tmp_path / "targets.parquet")
+    (tmp_path / "targets.csv").unlink()
+    again = select_units(read_cohort(tmp_path), task(), labelled=False).clinical
+    pd.testing.assert_frame_equal(plain, again)
+
+
+def test_a_bad_value_excludes_its_unit_alone_at_prediction(cohort):
+    made = cohort(targets=BASE["targets"].replace("T2", "T4a"))
+    table = select_units(made, task(), labelled=False)
+    assert "T4a" in table.status.set_index("unit").loc["p1", "reason"]
+    assert table.ids == ["p2"]
+    unread = select_units(made, task(), labelled=False, clinical_needed=False)
+    assert unread.ids == ["p1", "p2"]
+
+
+def test_the_group_is_a_column_of_the_studies(cohort):
+    table = select_units(cohort(), task(group="center"), labelled=False)
+    assert [u.group for u in table.units] == ["A", "B"]
+    with pytest.raises(InputError, match="column family"):
+        select_units(cohort(), task(group="family"), labelled=False)
+
+
+def test_a_region_without_a_lesion_uid_is_said_to_be_left_out(cohort):
+    made = cohort(rois=BASE["rois"] + "s3,z,,primary,o.nii,,pet\n")
+    status = select_units(made, task(unit="lesion"), labelled=False).status
+    assert "without lesion_uid" in status[status["patient"] == "p3"]["reason"].iloc[0]
+
+
 REFUSALS = {
     "label column absent": ({}, {"target": "vegfr2"}, "the target 'vegfr2'"),
     "label not 0 or 1": (

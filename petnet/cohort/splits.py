@@ -54,6 +54,11 @@ class Splits:
         rows = self.table.sort_values(["repeat", "fold", "unit"])
         return hash_of(list(self.units), rows[["repeat", "fold", "unit"]].to_numpy().tolist())
 
+    @property
+    def count(self) -> int:
+        """How many folds there are in all."""
+        return len(self.table[["repeat", "fold"]].drop_duplicates())
+
     def folds(self) -> Iterator[Fold]:
         """Yield every fold in order; what is not held out is training."""
         import numpy as np
@@ -64,6 +69,10 @@ class Splits:
             test = np.sort(np.array([position[u] for u in rows["unit"]], dtype=np.intp))
             train = np.setdiff1d(np.arange(len(self.units)), test)
             yield Fold(int(repeat), int(fold), train, test)
+
+    def restrict(self, units: Sequence[str]) -> Splits:
+        """Return the same division of fewer units, those that could be read."""
+        return Splits(tuple(units), self.table[self.table["unit"].isin(set(units))])
 
     def save(self, path: Path) -> None:
         """Write the table as CSV."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,21 +112,14 @@ def read_table(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     if path.suffix == ".parquet":
-        return pd.read_parquet(path)
+        return pd.read_parquet(path).reset_index(drop=True)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(str(path), "encoding", "UTF-8", str(error)) from error
     header = text.split("\n", 1)[0]
     separator = max(",;\t", key=header.count)
-    from io import StringIO
-
-    try:
-        table = pd.read_csv(
-            StringIO(text), sep=separator, dtype=str, keep_default_na=False, skipinitialspace=True
-        )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise InputError(str(path), "table", "rows of equal length", str(error)) from error
+    table = pd.DataFrame(_rows(path, text, separator), dtype=object)
     table.columns = [str(c).strip() for c in table.columns]
     table = table.map(lambda v: None if v is None or str(v).strip() in EMPTY else str(v).strip())
     table = table.astype(object).where(table.notna(), None)
@@ -135,6 +129,34 @@ def read_table(path: Path) -> pd.DataFrame:
             if len(values) and values.str.fullmatch(DECIMAL_COMMA).all():
                 table[column] = table[column].str.replace(",", ".").where(table[column].notna())
     return table
+
+
+def _rows(path: Path, text: str, separator: str) -> dict[str, list[str]]:
+    """Split CSV text into columns; a row of another length than the header is an error."""
+    lines = [
+        (reader.line_num, row)
+        for reader in [csv.reader(text.splitlines(), delimiter=separator, skipinitialspace=True)]
+        for row in reader
+        if row
+    ]
+    if not lines:
+        raise InputError(str(path), "table", "a header and rows", "an empty file")
+    header = lines[0][1]
+    while header and not header[-1].strip():
+        header.pop()
+    doubled = sorted({name for name in header if header.count(name) > 1})
+    if doubled:
+        raise InputError(str(path), "columns", "each name once", f"{doubled} twice")
+    for number, row in lines[1:]:
+        surplus = [value for value in row[len(header) :] if value.strip()]
+        if surplus or len(row) < len(header):
+            raise InputError(
+                str(path),
+                f"row {number}",
+                f"{len(header)} fields, as in the header (rows of equal length)",
+                f"{len(row)}",
+            )
+    return {name: [row[k] for _, row in lines[1:]] for k, name in enumerate(header)}
 
 
 def _from_manifest(path: Path, allow_outside: bool) -> Cohort:
@@ -169,9 +191,24 @@ def _from_manifest(path: Path, allow_outside: bool) -> Cohort:
         "patient"
     }
     kept = [c for c in table if c not in imaging]
-    targets = table[kept].drop_duplicates("patient").reset_index(drop=True)
+    targets = _one_row_per_patient(str(path), table[kept])
     tables = {"studies": studies, "rois": rois, "targets": targets}
     return _checked(path.parent, tables, dict.fromkeys(tables, str(path)), allow_outside)
+
+
+def _one_row_per_patient(source: str, table: pd.DataFrame) -> pd.DataFrame:
+    """Bring a patient's rows together: a value may stand in any of them, but only one value."""
+    known = table.groupby("patient", sort=False)
+    for column in table.columns.drop("patient"):
+        counts = known[column].nunique()
+        if (counts > 1).any():
+            patient = counts.index[counts > 1][0]
+            values = sorted(set(table.loc[table["patient"] == patient, column].dropna()))
+            raise InputError(
+                source, f"patient {patient}, column {column}", "one value per patient", f"{values}"
+            )
+    merged = known.first().reset_index().astype(object)
+    return merged.where(merged.notna(), None)
 
 
 def _schemas() -> dict[str, Any]:
@@ -241,6 +278,9 @@ def _checked(
     _check_known(sources["targets"], "targets", "patient", targets["patient"], studies["patient"])
     _check_targets_unique(sources["targets"], targets)
     _check_split(sources["studies"], studies)
+    _check_series(sources["studies"], studies)
+    for name, table in (("rois", rois), ("targets", targets)):
+        _check_no_slash(sources[name], name, table)
     if not allow_outside:
         named = [("studies", "pet"), ("studies", "ct"), ("rois", "path")]
         for name, column in named:
@@ -272,6 +312,28 @@ def _check_targets_unique(source: str, targets: pd.DataFrame) -> None:
             "one row per unit",
             f"{doubled.iloc[1][keys].tolist()} twice",
         )
+
+
+def _check_series(source: str, studies: pd.DataFrame) -> None:
+    keys = ["patient", "timepoint", "arm"]
+    doubled = studies[studies.duplicated(keys)]
+    if len(doubled):
+        raise InputError(
+            source,
+            f"table studies, row {int(doubled.index[0]) + 2}, columns {', '.join(keys)}",
+            "one study per patient, timepoint and arm",
+            f"{doubled.iloc[0][keys].tolist()} twice",
+        )
+
+
+def _check_no_slash(source: str, name: str, table: pd.DataFrame) -> None:
+    """A unit is named `patient/part`: the part must not hold the separator."""
+    for column in ("lesion_uid", "region"):
+        for row, value in enumerate(table.get(column, ()), 2):
+            if isinstance(value, str) and "/" in value:
+                raise InputError(
+                    source, f"table {name}, row {row}, column {column}", "no '/'", repr(value)
+                )
 
 
 def _check_split(source: str, studies: pd.DataFrame) -> None:

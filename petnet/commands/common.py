@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +18,25 @@ if TYPE_CHECKING:
 __all__ = ["build", "feature_sets", "open_cohort", "resolve_device", "with_suffix"]
 
 
-def build(config: Any, what: str) -> Any:
-    """Instantiate a `_target_` config; a wrong argument is the user's mistake, not a crash."""
+def build(config: Any, what: str, allowed: Sequence[str] | None = None) -> Any:
+    """Instantiate a `_target_` config; a wrong argument is the user's mistake, not a crash.
+
+    Parameters
+    ----------
+    allowed : sequence of str, optional
+        The only targets that may occur, for settings that come with a file; None for settings
+        that the user gives, which may name code of their own.
+    """
     from hydra.errors import InstantiationException
     from hydra.utils import instantiate
 
     if not isinstance(config, Mapping) or "_target_" not in config:
         raise InputError("settings", what, "a mapping with _target_", repr(config))
+    for target in _targets(config) if allowed is not None else ():
+        if allowed is not None and target not in allowed:
+            raise InputError(
+                "stored settings", f"{what}, _target_", f"one of {list(allowed)}", repr(target)
+            )
     try:
         return instantiate(config, _convert_="all")
     except InstantiationException as error:
@@ -36,9 +48,21 @@ def build(config: Any, what: str) -> Any:
         ) from error
 
 
-def feature_sets(config: DictConfig) -> list[FeatureSet]:
-    """Build the feature sets of a `features` config."""
-    sets = [build(part, f"features.sets.{name}") for name, part in config.sets.items()]
+def _targets(value: Any) -> Iterator[str]:
+    """Yield every `_target_` in nested settings."""
+    if isinstance(value, Mapping):
+        if "_target_" in value:
+            yield str(value["_target_"])
+        for part in value.values():
+            yield from _targets(part)
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        for part in value:
+            yield from _targets(part)
+
+
+def feature_sets(config: DictConfig, allowed: Sequence[str] | None = None) -> list[FeatureSet]:
+    """Build the feature sets of a `features` config; `allowed` as in `build`."""
+    sets = [build(part, f"features.sets.{name}", allowed) for name, part in config.sets.items()]
     if not sets:
         raise InputError("settings", "features.sets", "at least one feature set", "none")
     return sets

@@ -17,7 +17,6 @@ from petnet.commands.common import (
     resolve_device,
     with_suffix,
 )
-from petnet.errors import InputError
 from petnet.evaluation.inputs import Inputs, load_inputs
 from petnet.evaluation.run_folder import RunFolder, finished_run
 from petnet.files import atomic_path
@@ -28,7 +27,15 @@ from petnet.units import UnitTable, select_units
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from petnet.cohort import Cohort
+    from petnet.task import Task
+
 log = logging.getLogger(__name__)
+STORED = (
+    "petnet.task.Task",
+    "petnet.imaging.config.ImagingConfig",
+    "petnet.radiomics.extractor.FeatureSet",
+)  # what the settings of a run folder may name: it can come from anywhere
 
 
 def run(config: DictConfig) -> int:
@@ -38,25 +45,27 @@ def run(config: DictConfig) -> int:
     folder = finished_run(Path(config.run))
     trained: Any = OmegaConf.load(folder.path / "config.yaml")
     known = json.loads((folder.path / "provenance.json").read_text(encoding="utf-8"))
-    task = build(trained.task, "task")
-    candidates = select_units(open_cohort(config), task, labelled=False)
+    cohort = open_cohort(config)
+    task = build(trained.task, "task", STORED)
+    needs = list(trained.model.inputs)
+    candidates = select_units(cohort, task, labelled=False, clinical_needed="clinical" in needs)
     table, refused = _in_scope(candidates, known["tracers"])
     inputs = load_inputs(
         table,
         task,
-        feature_sets(trained.features),
-        build(trained.imaging, "imaging"),
-        build(trained.model, "model").inputs,
+        feature_sets(trained.features, STORED),
+        build(trained.imaging, "imaging", STORED),
+        needs,
         resolve_device(config.device),
         config.device,
         Path(config.data.cache),
         config.data.workers,
     )
     out = Path(config.out)
-    status = _study_status(candidates, inputs, refused)
+    status = _study_status(cohort, candidates, inputs, refused, task)
     _write(_ensemble(folder, inputs), out)
     _write(status, with_suffix(out, ".status.csv"))
-    missed = status[status["status"] != "ok"]
+    missed = status[~status["status"].isin(["ok", "skipped"])]
     for row in missed.to_dict("records"):
         log.error("%s %s: %s", row["study"], row["status"], row["reason"])
     log.info("%d of %d studies predicted: %s", len(status) - len(missed), len(status), out)
@@ -71,8 +80,6 @@ def _in_scope(table: UnitTable, tracers: list[str]) -> tuple[UnitTable, dict[str
         if foreign:
             refused[unit.id] = f"tracer {sorted(foreign)}: the run was trained on {tracers}"
     keep = [i for i, unit in enumerate(table.units) if unit.id not in refused]
-    if not keep:
-        raise InputError("cohort", "tracer", f"one of {tracers}", next(iter(refused.values())))
     return table.take(keep), refused
 
 
@@ -80,14 +87,15 @@ def _ensemble(folder: RunFolder, inputs: Inputs) -> pd.DataFrame:
     """Average the probabilities of all fold models."""
     samples = inputs.samples
     models = sorted(folder.path.glob("folds/*/model"))
-    made = np.stack(
-        [load_model(m).predict(samples)[:, 0] for m in track(models, "models", len(models))]
-    )
+    made = np.zeros((len(models), len(samples)))
+    if len(samples):
+        for row, path in enumerate(track(models, "models", len(models))):
+            made[row] = load_model(path).predict(samples)[:, 0]
     seen = set(pd.read_csv(folder.path / "units.csv", dtype={"unit": str})["unit"])
     return pd.DataFrame(
         {
             "unit": samples.ids,
-            "patient": samples.groups,
+            "patient": samples.patients,
             "probability": made.mean(axis=0),
             "spread": made.std(axis=0, ddof=1) if len(made) > 1 else np.nan,
             "models": len(made),
@@ -97,25 +105,37 @@ def _ensemble(folder: RunFolder, inputs: Inputs) -> pd.DataFrame:
     )
 
 
-def _study_status(candidates: UnitTable, inputs: Inputs, refused: dict[str, str]) -> pd.DataFrame:
+def _study_status(
+    cohort: Cohort, candidates: UnitTable, inputs: Inputs, refused: dict[str, str], task: Task
+) -> pd.DataFrame:
+    """One row per study of the cohort and unit that it belongs to."""
     found = {row["unit"]: row for row in inputs.status.to_dict("records")}
-    rows = []
+    found |= {
+        unit: {**found.get(unit, {}), "status": "refused", "reason": reason}
+        for unit, reason in refused.items()
+    }
+    units_of: dict[str, list[str]] = {}
     for unit in candidates.units:
-        row = found[unit.id]
-        state, reason = row["status"], row["reason"]
-        if unit.id in refused:
-            state, reason = "refused", refused[unit.id]
-        rows += [
-            {"study": s.study, "patient": unit.patient, "unit": unit.id, "status": state,
-             "reason": reason}
-            for s in unit.series
-        ]  # fmt: skip
-    without = candidates.status[candidates.status["status"] == "excluded"]
-    rows += [
-        {"study": "", "patient": r["patient"], "unit": r["unit"], "status": "excluded",
-         "reason": r["reason"]}
-        for r in without.to_dict("records")
-    ]  # fmt: skip
+        for series in unit.series:
+            units_of.setdefault(series.study, []).append(unit.id)
+    excluded = candidates.status[candidates.status["status"] == "excluded"]
+    reasons: dict[str, str] = dict(zip(excluded["patient"], excluded["reason"], strict=True))
+    rows = []
+    for study in cohort.studies.to_dict("records"):
+        for unit_id in units_of.get(study["study"], [""]):
+            row = found.get(unit_id, {})
+            wanted = study["arm"] in task.arms and study["timepoint"] in task.timepoints
+            other = f"arm {study['arm']}, timepoint {study['timepoint']}: not of task {task.name}"
+            fallback = reasons.get(study["patient"], "no unit of the task") if wanted else other
+            rows.append(
+                {
+                    "study": study["study"],
+                    "patient": study["patient"],
+                    "unit": unit_id,
+                    "status": row.get("status", "excluded" if wanted else "skipped"),
+                    "reason": row.get("reason", fallback),
+                }
+            )
     return pd.DataFrame(rows)
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from petnet.cohort import Splits, make_splits, splits_from_column
 from petnet.commands.common import build, feature_sets, open_cohort, resolve_device
-from petnet.errors import InputError
+from petnet.errors import InputError, PetnetError
 from petnet.evaluation.crossval import Procedure, cross_validate
 from petnet.evaluation.inputs import Inputs, load_inputs
 from petnet.evaluation.run_folder import RunFolder, provenance, run_name
@@ -48,8 +48,9 @@ def run(config: DictConfig) -> int:
     folder = RunFolder(Path(config.out) / run_name(settings, fingerprint))
     with folder.locked():
         if folder.finished:
-            log.info("finished before: %s", folder.path)
-            return 0
+            failures = folder.failures()
+            log.info("finished before, %d units left out: %s", failures, folder.path)
+            return failures
         folder.start(OmegaConf.to_yaml(config, resolve=True))
         with _logged(folder.path / "log.txt"):
             log.info("run folder: %s", folder.path)
@@ -81,14 +82,17 @@ def _train(
     start: float,
 ) -> int:
     sets = feature_sets(config.features)
-    inputs = _inputs(config, settings["device"], task, cohort, sets)
-    splits = _splits(config, cohort, inputs)
+    table = _labelled_units(config, task, cohort)
+    splits = _splits(config, cohort, table)
+    inputs = _inputs(config, settings["device"], task, table, sets)
+    readable = splits.restrict(inputs.samples.ids)
+    baselines = baseline_scores(inputs.samples, readable, task.baselines)
+    _check_folds(inputs, readable)
     _write_inputs(folder.path, task, inputs, splits, sets)
     procedure = Procedure(
         lambda: build(config.model, "model"), config.seed, config.cv.inner_folds, settings["device"]
     )
-    predictions = cross_validate(procedure, inputs.samples, splits, folder.path)
-    baselines = baseline_scores(inputs.samples, splits, task.baselines)
+    predictions = cross_validate(procedure, inputs.samples, readable, folder.path)
     _write(predictions, folder.path / "predictions.csv")
     _write(baselines, folder.path / "baselines.csv")
     models = summarise(predictions, baselines)
@@ -120,13 +124,29 @@ def _three(value: float | None) -> str:
     return "?" if value is None else f"{value:.3f}"
 
 
-def _inputs(
-    config: DictConfig, device: Device, task: Task, cohort: Cohort, sets: list[FeatureSet]
-) -> Inputs:
+def _labelled_units(config: DictConfig, task: Task, cohort: Cohort) -> UnitTable:
     table = select_units(cohort, task, labelled=True)
-    if config.permute is not None:
-        shuffled = np.random.default_rng(config.permute).permutation(table.target)
-        table = UnitTable(table.units, shuffled, table.clinical, table.status)
+    if config.permute is None:
+        return table
+    shuffled = np.random.default_rng(config.permute).permutation(table.target)
+    return UnitTable(table.units, shuffled, table.clinical, table.status)
+
+
+def _splits(config: DictConfig, cohort: Cohort, table: UnitTable) -> Splits:
+    """Divide all labelled units, readable or not, so that every model has the same folds."""
+    cv = config.cv
+    if not cv.use_split_column:
+        groups = [unit.group for unit in table.units]
+        return make_splits(table.ids, groups, table.target, cv.folds, cv.repeats, config.seed)
+    if "split" not in cohort.studies:
+        raise InputError(str(cohort.root), "table studies", "a column split", "none")
+    by_patient = dict(zip(cohort.studies["patient"], cohort.studies["split"], strict=True))
+    return splits_from_column(table.ids, [by_patient[unit.patient] for unit in table.units])
+
+
+def _inputs(
+    config: DictConfig, device: Device, task: Task, table: UnitTable, sets: list[FeatureSet]
+) -> Inputs:
     return load_inputs(
         table,
         task,
@@ -140,16 +160,25 @@ def _inputs(
     )
 
 
-def _splits(config: DictConfig, cohort: Cohort, inputs: Inputs) -> Splits:
-    samples, cv = inputs.samples, config.cv
-    if not cv.use_split_column:
-        return make_splits(
-            samples.ids, samples.groups, samples.target, cv.folds, cv.repeats, config.seed
-        )
-    if "split" not in cohort.studies:
-        raise InputError(str(cohort.root), "table studies", "a column split", "none")
-    by_patient = dict(zip(cohort.studies["patient"], cohort.studies["split"], strict=True))
-    return splits_from_column(samples.ids, [by_patient[g] for g in samples.groups])
+def _check_folds(inputs: Inputs, splits: Splits) -> None:
+    """Refuse before any training what would fail after it: a part without one of the classes."""
+    target = inputs.samples.target
+    if not len(target):
+        raise InputError("cohort", "units", "at least one that can be read", _first_reason(inputs))
+    for fold in splits.folds():
+        for part, positions in (("training", fold.train), ("held-out", fold.test)):
+            classes = np.unique(target[positions])
+            if len(classes) < 2 and (part == "training" or splits.count == 1):
+                raise InputError(
+                    "splits",
+                    f"{part} part of fold {fold.name}",
+                    "both classes among the units that can be read",
+                    f"only {classes.astype(int).tolist()}",
+                )
+
+
+def _first_reason(inputs: Inputs) -> str:
+    return f"none ({inputs.status['reason'].iloc[0]})"
 
 
 def _write(table: pd.DataFrame, path: Path) -> None:
@@ -165,7 +194,7 @@ def _write_inputs(
     units = pd.DataFrame(
         {
             "unit": samples.ids,
-            "patient": samples.groups,
+            "patient": samples.patients,
             "center": samples.centers,
             "target": samples.target.astype(int),
         }
@@ -198,7 +227,12 @@ def _write_gallery(
     chosen = list(dict.fromkeys(chosen))[:GALLERY]
     imaging = build(config.imaging, "imaging")
     for unit in table.units:
-        if unit.id in chosen:
-            with atomic_path(folder.gallery_file(unit.id)) as temporary:
-                pictures: dict[str, Any] = gallery(unit, imaging)
-                np.savez_compressed(temporary, **pictures)
+        if unit.id not in chosen:
+            continue
+        try:
+            pictures: dict[str, Any] = gallery(unit, imaging)
+        except PetnetError as error:  # a picture is no reason to lose a run
+            log.warning("no pictures of %s: %s", unit.id, error)
+            continue
+        with atomic_path(folder.gallery_file(unit.id)) as temporary:
+            np.savez_compressed(temporary, **pictures)

@@ -108,7 +108,7 @@ def _finish_fold(procedure: Procedure, samples: Samples, fold: Fold, folder: Pat
         table = pd.DataFrame(
             {
                 "unit": test.ids,
-                "patient": test.groups,
+                "patient": test.patients,
                 "model": model.name,
                 "repeat": fold.repeat,
                 "fold": fold.fold,

@@ -10,7 +10,6 @@ from typing import Any
 import pandas as pd
 
 from petnet.devices import Device
-from petnet.errors import InputError
 from petnet.imaging.config import ImagingConfig
 from petnet.imaging.store import CropStore, prepare_crops
 from petnet.measure.tabulate import feature_table
@@ -69,10 +68,9 @@ def load_inputs(
     kernel_device : {"auto", "cpu", "cuda"}
         Where texture is counted; "auto" may differ from `device` where CuPy is not installed.
 
-    Raises
-    ------
-    InputError
-        No unit is left.
+    Notes
+    -----
+    A table without a single readable unit is returned as such; training refuses it.
     """
     features, feature_status = feature_table(
         table.units, sets, task.series, kernel_device, cache, workers
@@ -89,26 +87,29 @@ def load_inputs(
         if row["status"] != "ok":
             failed.setdefault(row["unit"], row)  # the first stage that failed speaks
     keep = [i for i, unit in enumerate(table.units) if unit.id not in failed]
-    if not keep:
-        first = next(iter(failed.values()))
-        raise InputError("cohort", "units", "at least one that can be read", str(first["reason"]))
     kept = table.take(keep)
     samples = Samples(
         ids=tuple(kept.ids),
-        groups=tuple(u.patient for u in kept.units),
+        groups=tuple(u.group for u in kept.units),
+        patients=tuple(u.patient for u in kept.units),
         centers=tuple(u.center for u in kept.units),
         target=kept.target,
         clinical=kept.clinical,
         radiomics=features.loc[kept.ids],
         images=images,
     )
-    return Inputs(kept, samples, _status(table, failed))
+    notes = {row["unit"]: row["reason"] for row in rows if row["status"] == "ok" and row["reason"]}
+    return Inputs(kept, samples, _status(table, failed, notes))
 
 
-def _status(table: UnitTable, failed: dict[str, dict[str, Any]]) -> pd.DataFrame:
+def _status(
+    table: UnitTable, failed: dict[str, dict[str, Any]], notes: dict[str, str]
+) -> pd.DataFrame:
     rows = []
     for row in table.status.to_dict("records"):
         found: dict[Any, Any] = {**row, "stage": "selection"}
+        if row["status"] == "ok" and row["unit"] in notes:
+            found |= {"stage": "imaging", "reason": notes[row["unit"]]}
         found |= failed.get(row["unit"], {})
         rows.append({k: found[k] for k in ("unit", "patient", "stage", "status", "reason")})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["unit", "patient", "stage", "status", "reason"])

@@ -24,7 +24,7 @@ from petnet.files import hash_of, write_json, write_text
 __all__ = ["RunFolder", "find_runs", "finished_run", "provenance", "run_name"]
 
 FORMAT = 1
-NAMED_BY = ("task", "model", "imaging", "features", "trainer", "cv", "seed", "permute", "device")
+NAMED_BY = ("task", "model", "imaging", "features", "cv", "seed", "permute", "device")
 PACKAGES = (
     "cupy-cuda12x", "cupy-cuda13x", "hydra-core", "imbalanced-learn", "lightning", "monai",
     "nibabel", "numba", "numpy", "pandas", "scikit-learn", "scipy", "skops", "torch",
@@ -42,6 +42,11 @@ class RunFolder:
     def finished(self) -> bool:
         """Whether the run went through to its end."""
         return (self.path / "done.json").is_file()
+
+    def failures(self) -> int:
+        """How many units a finished run had to leave out."""
+        found = json.loads((self.path / "done.json").read_text(encoding="utf-8"))
+        return int(found["failures"])
 
     def gallery_file(self, unit: str) -> Path:
         """Where the small pictures of a unit are kept."""
@@ -82,9 +87,17 @@ class RunFolder:
 
 def run_name(config: Mapping[str, Any], fingerprint: str) -> str:
     """Return `{task}-{model}-{hash}` of the settings that decide the result, and of the data."""
-    relevant = {key: config[key] for key in NAMED_BY if key in config}
+    relevant = _relevant(config)
     digest = hash_of(FORMAT, __version__, relevant, fingerprint)[:10]
     return f"{config['task']['name']}-{config['model']['name']}-{digest}"
+
+
+def _relevant(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that decide a run's results; `trainer` lies in those of the model."""
+    seen = {key: config[key] for key in NAMED_BY if key in config}
+    if "image" not in config["model"]["inputs"]:
+        del seen["imaging"]
+    return seen
 
 
 def provenance(
@@ -102,7 +115,7 @@ def provenance(
         "versions": _versions(),
         "cohort": str(config["cohort"]),
         "data_fingerprint": fingerprint,
-        "config_hash": hash_of({k: config[k] for k in NAMED_BY if k in config}),
+        "config_hash": hash_of(_relevant(config)),
         "splits_hash": splits_hash,
         "seed": config["seed"],
         "permute": config.get("permute"),

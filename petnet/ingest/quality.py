@@ -13,7 +13,7 @@ from petnet.cohort import Cohort
 from petnet.errors import PetnetError
 from petnet.volume import Volume, check_same_grid, read_mask, read_volume
 
-__all__ = ["Finding", "check_study"]
+__all__ = ["Finding", "check_study", "implausible_suv"]
 
 Severity = Literal["ok", "warning", "error"]
 SUV_MAX_PLAUSIBLE = (0.5, 200.0)
@@ -64,17 +64,26 @@ def _read(study: str, what: str, cohort: Cohort, path: str | None) -> tuple[Volu
     return volume, (_suv if what == "pet" else _hu)(study, volume)
 
 
-def _suv(study: str, pet: Volume) -> Finding:
+def implausible_suv(pet: Volume) -> str | None:
+    """Return why the values cannot be SUV (Bq/ml, or unscaled), or None."""
     values = pet.array[np.isfinite(pet.array)]
     largest = float(values.max()) if values.size else float("nan")
     low, high = SUV_MAX_PLAUSIBLE
-    if not low <= largest <= high:
-        text = f"expected a maximum SUV of {low:g} to {high:g}, but got {largest:.4g}"
-        return Finding(study, "pet", "error", f"{text}: is this Bq/ml or unscaled?")
+    if low <= largest <= high:
+        return None
+    found = f"expected a maximum SUV of {low:g} to {high:g}, but got {largest:.4g}"
+    return f"{found}: is this Bq/ml or unscaled?"
+
+
+def _suv(study: str, pet: Volume) -> Finding:
+    fault = implausible_suv(pet)
+    if fault:
+        return Finding(study, "pet", "error", fault)
+    values = pet.array[np.isfinite(pet.array)]
     if values.min() < -0.5:
         text = f"expected no SUV below −0.5, but got {values.min():.3g}"
         return Finding(study, "pet", "warning", text)
-    text = f"SUV up to {largest:.1f}, mean {values.mean():.2f}, spacing {_spacing(pet)}"
+    text = f"SUV up to {values.max():.1f}, mean {values.mean():.2f}, spacing {_spacing(pet)}"
     return Finding(study, "pet", "ok", text)
 
 

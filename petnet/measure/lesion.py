@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from petnet.errors import InputError
 from petnet.volume import Volume, check_same_grid
 
-__all__ = ["MTV_FRACTION", "QUANTITIES", "lesion_quantities"]
+__all__ = ["MTV_FRACTION", "QUANTITIES", "burden", "lesion_quantities"]
 
 MTV_FRACTION = 0.41
 QUANTITIES = ("SUVmax", "SUVmean", "MTV41", "TLG41", "volume_ml")
@@ -72,4 +74,25 @@ def lesion_quantities(pet: Volume, mask: Volume) -> dict[str, float]:
         "MTV41": mtv,
         "TLG41": float(hot.mean()) * mtv if suv_max > 0 else float("nan"),
         "volume_ml": suv.size * voxel_ml,
+    }
+
+
+def burden(lesions: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Bring the quantities of several lesions together.
+
+    Each lesion has its own threshold, so that a cool lesion beside a hot one keeps its volume:
+    MTV41, TLG41 and volume are sums, SUVmax is the largest, SUVmean is weighted by volume.
+
+    Parameters
+    ----------
+    lesions : sequence of mappings
+        As `lesion_quantities` returns them; at least one.
+    """
+    volume_ml = sum(lesion["volume_ml"] for lesion in lesions)
+    return {
+        "SUVmax": max(lesion["SUVmax"] for lesion in lesions),
+        "SUVmean": sum(lesion["SUVmean"] * lesion["volume_ml"] for lesion in lesions) / volume_ml,
+        "MTV41": sum(lesion["MTV41"] for lesion in lesions),
+        "TLG41": sum(lesion["TLG41"] for lesion in lesions),
+        "volume_ml": volume_ml,
     }

@@ -10,7 +10,7 @@ from petnet.errors import InputError
 from petnet.units import Region
 from petnet.volume import Volume, check_same_grid, read_mask, same_grid
 
-__all__ = ["mask_on_grid", "union_mask"]
+__all__ = ["mask_on_grid", "region_masks", "union"]
 
 
 def mask_on_grid(mask: Volume, image: Volume) -> Volume:
@@ -39,8 +39,8 @@ def mask_on_grid(mask: Volume, image: Volume) -> Volume:
     return Volume(sampled >= 0.5 - 1e-6, image.affine, "label", "MASK")
 
 
-def union_mask(regions: Sequence[Region], image: Volume, native: str) -> Volume:
-    """Return the union of `regions` on the grid of `image`.
+def region_masks(regions: Sequence[Region], image: Volume, native: str) -> list[Volume]:
+    """Return each region on the grid of `image`; those of which nothing lies on it are left out.
 
     Parameters
     ----------
@@ -51,21 +51,27 @@ def union_mask(regions: Sequence[Region], image: Volume, native: str) -> Volume:
     Raises
     ------
     InputError
-        A mask is on another grid than the rois table says, or nothing of it lies on this grid.
+        A mask is on another grid than the rois table says, or nothing of any lies on this grid.
     """
-    union = np.zeros(image.array.shape, dtype=bool)
+    made: list[Volume] = []
     for region in regions:
         mask = read_mask(region.path, region.label)
         if region.grid == native:
             check_same_grid(image, mask, str(region.path))
         elif not same_grid(image, mask):
             mask = mask_on_grid(mask, image)
-        union |= mask.array
-    if not union.any():
+        if mask.array.any():
+            made.append(mask)
+    if not made:
         raise InputError(
             ", ".join(str(r.path) for r in regions),
             "mask",
             f"at least one voxel on the {native} grid",
             "none after resampling",
         )
-    return Volume(union, image.affine, "label", "MASK")
+    return made
+
+
+def union(masks: Sequence[Volume]) -> Volume:
+    """Return the union of masks on one grid."""
+    return masks[0].with_array(np.logical_or.reduce([mask.array for mask in masks]))

@@ -14,8 +14,9 @@ import pandas as pd
 
 from petnet.errors import InputError, PetnetError
 from petnet.files import content_hash, hash_of, write_json
-from petnet.measure.lesion import QUANTITIES, lesion_quantities
-from petnet.measure.regions import union_mask
+from petnet.ingest.quality import implausible_suv
+from petnet.measure.lesion import QUANTITIES, burden, lesion_quantities
+from petnet.measure.regions import region_masks, union
 from petnet.progress import track
 from petnet.radiomics.extractor import FeatureSet, columns, extract_batch
 from petnet.radiomics.kernels.dispatch import resolve_device
@@ -30,11 +31,19 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
+class _Measured:
+    """An image and the masks of the unit's regions on its grid."""
+
+    image: Volume
+    masks: list[Volume]
+
+
+@dataclass(frozen=True, eq=False)
 class _Loaded:
     """One unit's images and masks by column prefix and modality."""
 
     key: str
-    images: dict[tuple[str, str], tuple[Volume, Volume]]
+    images: dict[tuple[str, str], _Measured]
 
 
 def feature_table(
@@ -147,8 +156,10 @@ def _load(
         if folder is not None and (folder / f"{key}.json").is_file():
             cached = json.loads((folder / f"{key}.json").read_text(encoding="utf-8"))
             return {k: float("nan") if v is None else float(v) for k, v in cached.items()}
-        images: dict[tuple[str, str], tuple[Volume, Volume]] = {}
+        images: dict[tuple[str, str], _Measured] = {}
         for series in unit.series:
+            if not series.regions:  # nothing delineated here: its columns stay empty
+                continue
             prefix = prefixes[series.arm, series.timepoint]
             ct_wanted = any(s.modality == "CT" for s in sets)
             images |= {(prefix, m): pair for m, pair in _series_images(series, ct_wanted).items()}
@@ -172,14 +183,17 @@ def _cache_key(
     return hash_of(*parts)
 
 
-def _series_images(series: Series, ct_wanted: bool) -> dict[str, tuple[Volume, Volume]]:
-    made: dict[str, tuple[Volume, Volume]] = {}
+def _series_images(series: Series, ct_wanted: bool) -> dict[str, _Measured]:
+    made: dict[str, _Measured] = {}
     if series.pet is not None:
         pet = read_volume(series.pet, "SUVbw", "PT", series.tracer)
-        made["PT"] = (pet, union_mask(series.regions, pet, "pet"))
+        fault = implausible_suv(pet)
+        if fault:
+            raise PetnetError(f"{series.pet}: {fault}")
+        made["PT"] = _Measured(pet, region_masks(series.regions, pet, "pet"))
     if series.ct is not None and ct_wanted:
         ct = read_volume(series.ct, "HU", "CT")
-        made["CT"] = (ct, union_mask(series.regions, ct, "ct"))
+        made["CT"] = _Measured(ct, region_masks(series.regions, ct, "ct"))
     return made
 
 
@@ -213,18 +227,18 @@ def _compute(
 ) -> dict[str, dict[str, float]]:
     made: dict[str, dict[str, float]] = {unit: {} for unit in loaded}
     for unit, one in loaded.items():
-        for (prefix, modality), (image, mask) in one.images.items():
+        for (prefix, modality), measured in one.images.items():
             if modality == "PT":
-                found = lesion_quantities(image, mask)
+                found = burden([lesion_quantities(measured.image, m) for m in measured.masks])
                 made[unit] |= {f"{prefix}measure__{k}": v for k, v in found.items()}
     for feature_set in sets:
         ids, images, masks = [], [], []
         for unit, one in loaded.items():
-            for (prefix, modality), (image, mask) in one.images.items():
+            for (prefix, modality), measured in one.images.items():
                 if modality == feature_set.modality:
                     ids.append((unit, prefix))
-                    images.append(image)
-                    masks.append(mask)
+                    images.append(measured.image)
+                    masks.append(union(measured.masks))
         if not ids:
             continue
         names = ["\t".join(key) for key in ids]

@@ -12,6 +12,7 @@ from typing import Any, Self, get_args
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.utils._param_validation import InvalidParameterError
 
 from petnet.cohort.splits import Fold
 from petnet.errors import InputError
@@ -154,7 +155,12 @@ class ClassicalModel:
         estimator = build({**self.estimator, **chosen})
         if "random_state" in estimator.get_params():
             estimator.set_params(random_state=seed)
-        estimator.fit(encoder.expand(values), labels)
+        try:
+            estimator.fit(encoder.expand(values), labels)
+        except InvalidParameterError as error:
+            raise InputError(
+                f"model {self.name}", "estimator", "settings that scikit-learn takes", str(error)
+            ) from error
         shift = _logit(target.mean()) - _logit(labels.mean())
         return _Fitted(encoder, estimator, float(shift))
 
@@ -168,10 +174,12 @@ class ClassicalModel:
     ) -> float:
         scores = []
         for fold in inner:
+            if len(np.unique(target[fold.train])) < 2 or len(np.unique(target[fold.test])) < 2:
+                continue
             fitted = self._fit_once(frame.iloc[fold.train], target[fold.train], chosen, seed)
             held_out = _probability(fitted, frame.iloc[fold.test])
             scores.append(auc(target[fold.test], held_out))
-        return float(np.mean(scores))
+        return float(np.mean(scores)) if scores else 0.5
 
 
 def _as_smote(given: Smote | Mapping[str, Any] | None) -> Smote | None:

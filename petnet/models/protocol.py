@@ -46,8 +46,8 @@ class Samples:
 
     Attributes
     ----------
-    ids, groups, centers : tuples of n str
-        Unit id, patient (never on both sides of a split), centre.
+    ids, patients, groups, centers : tuples of n str
+        Unit id, patient, group (never on both sides of a split; usually the patient), centre.
     target : (n,) float64 array
         1, 0 or NaN where unknown.
     clinical : pandas.DataFrame
@@ -60,6 +60,7 @@ class Samples:
     """
 
     ids: tuple[str, ...]
+    patients: tuple[str, ...]
     groups: tuple[str, ...]
     centers: tuple[str, ...]
     target: NDArray[np.float64]
@@ -76,6 +77,7 @@ class Samples:
         return replace(
             self,
             ids=tuple(self.ids[i] for i in index),
+            patients=tuple(self.patients[i] for i in index),
             groups=tuple(self.groups[i] for i in index),
             centers=tuple(self.centers[i] for i in index),
             target=self.target[index],

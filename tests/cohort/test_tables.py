@@ -60,6 +60,29 @@ def test_manifest_is_expanded(tmp_path):
     assert read_cohort(tmp_path / "manifest.csv").studies.equals(cohort.studies)
 
 
+def test_parquet_rows_are_taken_by_position_whatever_their_index(folder, tmp_path):
+    plain = read_cohort(folder())
+    plain.targets.iloc[::-1].to_parquet(tmp_path / "targets.parquet")
+    (tmp_path / "targets.csv").unlink()
+    assert read_cohort(tmp_path).targets["age"].tolist() == ["61", "60"]
+
+
+def test_a_trailing_comma_shifts_nothing(folder):
+    assert read_cohort(folder(targets="patient,her2\np1,1,\np2,0,\n")).targets.equals(
+        read_cohort(folder(targets="patient,her2\np1,1\np2,0\n")).targets
+    )
+
+
+def test_a_patients_rows_in_the_manifest_are_brought_together(tmp_path):
+    head = "patient,arm,pet,mask,her2\n"
+    path = tmp_path / "manifest.csv"
+    path.write_text(head + "p1,fdg,a.nii,m.nii,\np1,fapi,b.nii,n.nii,1\n")
+    assert read_cohort(path).targets["her2"].tolist() == ["1"]
+    path.write_text(head + "p1,fdg,a.nii,m.nii,0\np1,fapi,b.nii,n.nii,1\n")
+    with pytest.raises(InputError, match="p1, column her2"):
+        read_cohort(path)
+
+
 REFUSALS = {
     "absent column": ({"rois": ROIS.replace(",path", ",file")}, "rois.*'path'"),
     "text for a number": (
@@ -78,6 +101,13 @@ REFUSALS = {
     "grid": ({"rois": ROIS.replace(",pet\n", ",mri\n")}, "column grid.*pet or ct.*mri"),
     "outside": ({"rois": ROIS.replace("a/m.nii", "../m.nii")}, "rois, row 2, column path.*inside"),
     "ragged": ({"targets": TARGETS + "p3,1,2,3,4\n"}, "rows of equal length"),
+    "too few fields": ({"targets": TARGETS + "p1\n"}, "row 4.*3 fields"),
+    "column twice": ({"targets": "patient,a,a\np1,1,2\n"}, "each name once"),
+    "two studies of one date": (
+        {"studies": (STUDIES + ROWS).replace("p2,s2", "p1,s2"), "targets": "patient,a\np1,1\n"},
+        "row 3, columns patient, timepoint, arm",
+    ),
+    "slash": ({"rois": ROIS.replace(",l1,", ",l/1,")}, "row 2, column lesion_uid.*'l/1'"),
     "two splits": (
         {
             "studies": "split," + STUDIES + "train," + ROWS.split("\n")[0] + "\n"

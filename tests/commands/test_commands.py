@@ -96,6 +96,101 @@ def test_a_broken_study_becomes_a_row_and_the_rest_is_predicted(finished, cohort
     assert main(["check", f"cohort='{broken}'"]) == 1
 
 
+def test_a_cohort_of_broken_studies_is_all_rows_and_no_prediction(finished, cohort, work):
+    broken = work / "all broken"
+    shutil.copytree(cohort, broken)
+    for image in broken.glob("images/*/pet.nii.gz"):
+        image.unlink()
+    out = work / "none.csv"
+    code = main(["predict", f"run='{finished['lr']}'", f"cohort='{broken}'", f"out='{out}'",
+                 f"data.cache='{work / 'cache'}'"])  # fmt: skip
+    assert code == 1
+    assert pd.read_csv(out).empty
+    status = pd.read_csv(work / "none.status.csv")
+    assert (status["status"] == "failed").all()
+    assert len(status) == 14
+
+
+def test_studies_of_another_arm_and_bad_values_are_rows(finished, cohort, work):
+    mixed = work / "mixed"
+    shutil.copytree(cohort, mixed)
+    studies = pd.read_csv(mixed / "studies.csv", dtype=str)
+    studies.loc[0, "arm"] = "fapi"
+    studies.to_csv(mixed / "studies.csv", index=False)
+    targets = pd.read_csv(mixed / "targets.csv", dtype=str)
+    targets.loc[1, "clinical_t"] = "T4a"
+    targets.to_csv(mixed / "targets.csv", index=False)
+    out = work / "mixed.csv"
+    code = main(["predict", f"run='{finished['lr']}'", f"cohort='{mixed}'", f"out='{out}'",
+                 f"data.cache='{work / 'cache'}'"])  # fmt: skip
+    assert code == 1
+    status = pd.read_csv(work / "mixed.status.csv").set_index("patient")
+    assert status.loc["P0001", "status"] == "skipped"
+    assert status.loc["P0002", "status"] == "excluded"
+    assert "T4a" in status.loc["P0002", "reason"]
+    assert (status["status"] == "ok").sum() == 12
+
+
+PAYLOAD = "import pathlib; pathlib.Path({!r}).write_text('run')"
+
+
+def test_a_run_folder_cannot_make_predict_call_what_it_names(finished, cohort, work):
+    foreign = work / "foreign"
+    shutil.copytree(finished["lr"], foreign)
+    text = (foreign / "config.yaml").read_text()
+    target = f"_target_: builtins.exec\n  _args_: [{PAYLOAD.format(str(work / 'ran'))!r}]\n"
+    (foreign / "config.yaml").write_text(text.replace("_target_: petnet.task.Task\n", target))
+    assert "builtins.exec" in (foreign / "config.yaml").read_text()
+    out = work / "foreign.csv"
+    assert main(["predict", f"run='{foreign}'", f"cohort='{cohort}'", f"out='{out}'"]) == 2
+    assert not (work / "ran").exists()
+    assert not out.exists()
+
+
+def test_all_models_share_their_folds_though_one_cannot_read_a_study(cohort, work, train):
+    """No window is known for the tracer of one study: the network leaves it out, LR does not."""
+    odd = work / "odd tracer"
+    shutil.copytree(cohort, odd)
+    studies = pd.read_csv(odd / "studies.csv", dtype=str)
+    studies.loc[2, "tracer"] = "PSMA"
+    studies.to_csv(odd / "studies.csv", index=False)
+    out = work / "shared folds"
+    code = train("-m", f"cohort='{odd}'", "model=lr,cnn", f"out='{out}'", "trainer=quick",
+                 "trainer.epochs=1")  # fmt: skip
+    assert code == 1
+    units = {p.name.split("-")[1]: len(pd.read_csv(p / "units.csv")) for p in out.glob("her2-*")}
+    assert units == {"lr": 14, "cnn": 13}
+    splits = {(p / "splits.csv").read_text() for p in out.glob("her2-*")}
+    assert len(splits) == 1
+    page = work / "shared.html"
+    assert main(["report", f"run='{out}'", f"out='{page}'"]) == 0
+    again = train(f"cohort='{odd}'", "model=cnn", f"out='{out}'", "trainer=quick",
+                  "trainer.epochs=1")  # fmt: skip
+    assert again == 1
+
+
+def test_a_baseline_that_is_not_there_is_said_before_training(train, work, capsys):
+    out = work / "baseline"
+    assert train(f"out='{out}'", "++task.baselines.SUVpeak=higher") == 2
+    assert "SUVpeak" in capsys.readouterr().err
+    assert not list(out.glob("*/folds"))
+
+
+def test_two_seeds_are_two_cohorts(tmp_path):
+    for seed in (5, 6):
+        out = f"out='{tmp_path / str(seed)}'"
+        assert main(["simulate", out, f"seed={seed}", "simulation.patients=2", "workers=1"]) == 0
+    a, b = ((tmp_path / s / "targets.csv").read_text() for s in ("5", "6"))
+    assert a != b
+
+
+def test_a_setting_scikit_learn_refuses_is_a_mistake_not_a_crash(train, work, capsys):
+    assert train(f"out='{work / 'grid'}'", "model.grid.C=[-1.0]") == 2
+    text = capsys.readouterr().err
+    assert "Traceback" not in text
+    assert "estimator" in text
+
+
 def test_report_of_both_runs(finished, work):
     page = work / "report.html"
     assert main(["report", f"run='{work / 'runs'}'", f"out='{page}'"]) == 0

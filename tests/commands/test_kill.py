@@ -13,46 +13,49 @@ from conftest import QUICK
 
 from petnet.evaluation.audit import artefacts
 
-SETTINGS = [*QUICK, "model=fusion", "trainer=quick", "trainer.epochs=3", "cv.repeats=2"]
+SETTINGS = [*QUICK, "model=fusion", "trainer=quick", "trainer.epochs=6", "cv.repeats=2"]
 
 
-def command(cohort, work, out):
+def command(cohort, folder):
+    """A run with a cache of its own, so that nothing comes from an earlier one."""
     return [
-        sys.executable, "-m", "petnet.cli", "train", f"cohort='{cohort}'", f"out='{out}'",
-        f"data.cache='{work / 'cache'}'", *SETTINGS,
+        sys.executable, "-m", "petnet.cli", "train", f"cohort='{cohort}'",
+        f"out='{folder / 'runs'}'", f"data.cache='{folder / 'cache'}'", *SETTINGS,
     ]  # fmt: skip
 
 
-def run_folder(out):
-    (path,) = out.glob("her2-fusion-*")
+def run_folder(folder):
+    (path,) = (folder / "runs").glob("her2-fusion-*")
     return path
+
+
+def wait_for(process, found, seconds=300.0):
+    end = time.monotonic() + seconds
+    while not found() and process.poll() is None and time.monotonic() < end:
+        time.sleep(0.01)
+    assert process.poll() is None, "the process ended before it could be killed"
 
 
 @pytest.mark.full
 @pytest.mark.timeout(1800)
 def test_a_killed_training_ends_as_an_uninterrupted_one(cohort, work):
-    whole = work / "whole"
-    start = time.monotonic()
-    subprocess.run(command(cohort, work, whole), check=True, capture_output=True)
-    seconds = time.monotonic() - start
-    killed, moments = work / "killed", random.Random(7)
-    kills = 0
-    for _ in range(10):
+    whole, killed = work / "whole", work / "killed"
+    subprocess.run(command(cohort, whole), check=True, capture_output=True)
+    moments = random.Random(7)
+    for pattern in ("*/folds/r0f0/work/last.ckpt", "*/folds/r0f1/work/last.ckpt",
+                    "*/folds/r1f0/predictions.csv", "*/folds/r1f1/work/last.ckpt"):  # fmt: skip
         process = subprocess.Popen(
-            command(cohort, work, killed), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command(cohort, killed), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        try:
-            process.wait(moments.uniform(0.3, 0.9) * seconds)
-        except subprocess.TimeoutExpired:
-            os.kill(process.pid, signal.SIGKILL)
-            kills += 1
+        wait_for(process, lambda p=pattern: list((killed / "runs").glob(p)))
+        time.sleep(moments.uniform(0.0, 0.3))
+        os.kill(process.pid, signal.SIGKILL)
         process.wait()
-        if (killed.exists() and list(killed.glob("*/done.json"))) or kills == 4:
-            break
-    assert kills >= 1
-    subprocess.run(command(cohort, work, killed), check=True, capture_output=True)
+    assert not list((killed / "runs").glob("*/done.json"))
+    subprocess.run(command(cohort, killed), check=True, capture_output=True)
     one, other = run_folder(whole), run_folder(killed)
     assert one.name == other.name
+    assert "resuming after epoch" in (other / "log.txt").read_text()
     pd.testing.assert_frame_equal(
         pd.read_csv(one / "predictions.csv"), pd.read_csv(other / "predictions.csv")
     )

@@ -8,7 +8,7 @@ from petnet.measure.lesion import lesion_quantities
 from petnet.measure.tabulate import feature_table
 from petnet.radiomics.extractor import FeatureSet, extract
 from petnet.units import Region, Series, Unit
-from petnet.volume import read_mask, read_volume
+from petnet.volume import Volume, read_mask, read_volume, write_volume
 
 SERIES = (("fdg", "baseline"),)
 PET = FeatureSet(
@@ -25,7 +25,7 @@ def units(reference):
         mask = Region("gtv", "primary", folder / "PET_mask.nii.gz", 1, "pet")
         ct = folder / "CT_petgrid.nii.gz"
         series = Series(name, "fdg", "baseline", "FDG", folder / "PET_image.nii.gz", ct, (mask,))
-        made.append(Unit(name, name, "c", (series,)))
+        made.append(Unit(name, name, name, "c", (series,)))
     return made
 
 
@@ -59,7 +59,7 @@ def test_a_broken_unit_is_a_row_and_the_others_are_computed(units, tmp_path):
     broken.write_bytes(b"\x1f\x8b")
     series = units[1].series[0]
     units[1] = Unit(
-        "STS_002", "STS_002", "c",
+        "STS_002", "STS_002", "STS_002", "c",
         (Series("s", "fdg", "baseline", "FDG", broken, series.ct, series.regions),),
     )  # fmt: skip
     table, status = feature_table(units, [PET], SERIES, "cpu")
@@ -71,7 +71,7 @@ def test_a_broken_unit_is_a_row_and_the_others_are_computed(units, tmp_path):
 def test_a_study_without_ct_has_gaps_there_and_nowhere_else(units):
     series = units[0].series[0]
     units[0] = Unit(
-        "STS_001", "STS_001", "c",
+        "STS_001", "STS_001", "STS_001", "c",
         (Series("s", "fdg", "baseline", "FDG", series.pet, None, series.regions),),
     )  # fmt: skip
     table, _ = feature_table(units, [PET, CT], SERIES, "cpu")
@@ -82,10 +82,55 @@ def test_a_study_without_ct_has_gaps_there_and_nowhere_else(units):
 def test_two_series_are_prefixed(units):
     one = units[0].series[0]
     later = Series("s2", "fdg", "followup", "FDG", one.pet, one.ct, one.regions)
-    both = Unit("STS_001", "STS_001", "c", (one, later))
+    both = Unit("STS_001", "STS_001", "STS_001", "c", (one, later))
     series = (("fdg", "baseline"), ("fdg", "followup"))
     table, _ = feature_table([both], [PET], series, "cpu")
     first = table.filter(regex="^fdg_baseline__").iloc[0].to_numpy()
     second = table.filter(regex="^fdg_followup__").iloc[0].to_numpy()
     assert len(first) == len(second) == table.shape[1] / 2
     np.testing.assert_array_equal(first, second)
+
+
+def saved(path, array, unit="SUVbw", modality="PT", dtype=np.float32):
+    write_volume(path, Volume(array, np.diag([4.0, 4.0, 4.0, 1.0]), unit, modality), dtype)
+    return path
+
+
+def test_each_lesion_has_its_own_threshold(tmp_path):
+    """A lesion of SUV 20 beside one of SUV 5: every voxel of both lies above 41 % of its own."""
+    suv = np.ones((12, 12, 12))
+    labels = np.zeros((12, 12, 12))
+    suv[1:4, 1:4, 1:4], labels[1:4, 1:4, 1:4] = 20.0, 1
+    suv[6:10, 6:10, 6:10], labels[6:10, 6:10, 6:10] = 5.0, 2
+    pet = saved(tmp_path / "pet.nii.gz", suv)
+    mask = saved(tmp_path / "m.nii.gz", labels, "label", "MASK", np.uint8)
+    regions = tuple(Region(str(n), "primary", mask, n, "pet") for n in (1, 2))
+    unit = Unit("p", "p", "p", "c", (Series("s", "fdg", "baseline", "FDG", pet, None, regions),))
+    table, _ = feature_table([unit], [], SERIES, "cpu")
+    row = table.loc["p"]
+    ml = 0.064
+    assert row["measure__MTV41"] == pytest.approx((27 + 64) * ml)
+    assert row["measure__TLG41"] == pytest.approx((27 * 20 + 64 * 5) * ml)
+    assert row["measure__SUVmax"] == 20.0
+    assert row["measure__SUVmean"] == pytest.approx((27 * 20 + 64 * 5) / 91)
+
+
+def test_becquerels_given_as_suv_are_a_failed_row(tmp_path):
+    pet = saved(tmp_path / "pet.nii.gz", np.full((6, 6, 6), 20000.0))
+    mask = saved(tmp_path / "m.nii.gz", np.ones((6, 6, 6)), "label", "MASK", np.uint8)
+    region = Region("a", "primary", mask, None, "pet")
+    unit = Unit("p", "p", "p", "c", (Series("s", "fdg", "baseline", "FDG", pet, None, (region,)),))
+    table, status = feature_table([unit], [PET], SERIES, "cpu")
+    assert table.empty
+    assert "Bq/ml" in status[0]["reason"]
+
+
+def test_a_series_without_a_region_leaves_its_columns_empty(units):
+    one = units[0].series[0]
+    later = Series("s2", "fdg", "followup", "FDG", one.pet, one.ct, ())
+    both = Unit("STS_001", "STS_001", "STS_001", "c", (one, later))
+    series = (("fdg", "baseline"), ("fdg", "followup"))
+    table, status = feature_table([both], [PET], series, "cpu")
+    assert status[0]["status"] == "ok"
+    assert table.filter(regex="^fdg_followup__").isna().all(axis=None)
+    assert table.filter(regex="^fdg_baseline__").notna().all(axis=None)

@@ -31,7 +31,7 @@ def samples(n=120, seed=0, clinical=True):
     table = pd.DataFrame({"age": rng.normal(60, 9, n)}, index=ids)
     if clinical:
         table["site"] = pd.Categorical(rng.choice(["u", "v", "w"], n), categories=["u", "v", "w"])
-    return Samples(ids, ids, ("c",) * n, target, table, radiomics)
+    return Samples(ids, ids, ids, ("c",) * n, target, table, radiomics)
 
 
 def model(**changes):
