@@ -11,7 +11,7 @@ from petnet.errors import InputError
 from petnet.radiomics.catalogue import FAMILY_CODES, Feature, features_of
 from petnet.radiomics.featureset import VERSION, FeatureSet
 from petnet.radiomics.intensity import intensity_statistics
-from petnet.radiomics.kernels.dispatch import glcm_batches, resolve_device
+from petnet.radiomics.kernels.dispatch import glcm_batches, resolve_device, returning_memory
 from petnet.radiomics.morphology import morphology_features
 from petnet.radiomics.preprocess import (
     Levels,
@@ -130,7 +130,8 @@ def extract_batch(
     ------
     InputError
         Another modality than the set's, different grids, an empty mask, NaN or infinity inside it,
-        a region lost in resampling, more than 1024 grey levels, or CUDA asked for in vain.
+        a region lost in resampling, more than 1024 grey levels, CUDA asked for in vain, or too
+        little free memory on the CUDA device.
     """
     import pandas as pd
 
@@ -149,8 +150,9 @@ def extract_batch(
             table[row, place[name]] = value
         if feature_set.has_texture:
             levels.append(discretise(region, feature_set))
-    for rows, name, values in _texture_features(levels, feature_set, chosen, index):
-        table[rows, place[name]] = values
+    with returning_memory(chosen):
+        for rows, name, values in _texture_features(levels, feature_set, chosen, index):
+            table[rows, place[name]] = values
     return pd.DataFrame(table, index=pd.Index(index, name="id"), columns=names)
 
 

@@ -88,6 +88,19 @@ def test_cuda_path_on_the_shim(shim_cupy):
     np.testing.assert_array_equal(first.to_numpy(), second.to_numpy())
 
 
+def test_each_device_gives_the_table_of_the_cpu(device):
+    shapes = [(6, 5, 4), (1, 1, 1), (3, 3, 3), (5, 5, 5), (6, 5, 4)]
+    images, masks = zip(*[lesion(k, shape) for k, shape in enumerate(shapes)], strict=True)
+    found = extract_batch(images, masks, FULL, device)
+    again = extract_batch(images, masks, FULL, device)
+    np.testing.assert_array_equal(found.to_numpy(), again.to_numpy())
+    expected = extract_batch(images, masks, FULL, "cpu")
+    assert found.columns.equals(expected.columns)
+    np.testing.assert_allclose(
+        found.to_numpy(), expected.to_numpy(), rtol=1e-10, atol=1e-12, equal_nan=True
+    )
+
+
 def test_device_auto_is_logged(caplog):
     with caplog.at_level("INFO"):
         extract(*lesion(1), SET)

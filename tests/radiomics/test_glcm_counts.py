@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from functools import partial
 
 import numpy as np
 import pytest
@@ -68,12 +69,38 @@ def test_brute_force_10000_volumes(shim_cupy):
     assert_all_equal(regions, cuda.glcm_counts)
 
 
-@pytest.mark.gpu
-def test_brute_force_on_the_gpu():
-    reason = cuda.unusable_reason()
-    if reason:
-        pytest.skip(reason)
-    assert_all_equal(random_regions(1000, seed=2), cuda.glcm_counts)
+def test_brute_force_on_each_device(device):
+    kernel = cuda.glcm_counts if device == "cuda" else cpu.glcm_counts
+    assert_all_equal(random_regions(1000 if device == "cuda" else 100, seed=2), kernel)
+
+
+@pytest.mark.parametrize("asked", [0, 4, 60])
+def test_shim_notices_too_little_shared_memory(shim_cupy, monkeypatch, asked):
+    """4 levels need 64 bytes."""
+    whole = cuda._kernel("glcm", "glcm_counts", -1)
+    regions = [(np.full((3, 3, 3), 4, np.int32), 4)]
+    with monkeypatch.context() as patch:
+        launch = partial(whole, shared_mem=asked)
+        patch.setattr(cuda, "_kernel", lambda *_: lambda *a, shared_mem: launch(*a))
+        with pytest.raises(AssertionError, match="13 blocks wrote beyond their shared memory"):
+            assert_all_equal(regions, cuda.glcm_counts)
+    assert_all_equal(regions, cuda.glcm_counts)
+
+
+@pytest.mark.parametrize("change", [{1: np.int32}, {2: np.int64}, {6: int}, {10: np.int32}])
+def test_shim_notices_arguments_of_another_type(shim_cupy, monkeypatch, change):
+    whole = cuda._kernel("glcm", "glcm_counts", -1)
+
+    def changed(grid, block, arguments, shared_mem):
+        made = list(arguments)
+        for k, type_ in change.items():
+            made[k] = type_(made[k]) if made[k].ndim == 0 else made[k].astype(type_)
+        whole(grid, block, tuple(made), shared_mem=shared_mem)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cuda, "_kernel", lambda *_: changed)
+        with pytest.raises(AssertionError, match=r"expected .*, but got"):
+            assert_all_equal(random_regions(1, seed=1), cuda.glcm_counts)
 
 
 def test_brute_force_other_directions():

@@ -5,6 +5,8 @@ The only module of petnet that imports CuPy, and only inside its functions.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,26 +14,106 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NVRTC_OPTIONS", "glcm_counts", "source", "tiles", "to_host", "unusable_reason"]
+from petnet.errors import InputError
+
+__all__ = [
+    "NVRTC_OPTIONS",
+    "chunk_bytes",
+    "glcm_counts",
+    "returning_memory",
+    "source",
+    "tiles",
+    "to_host",
+    "unusable_reason",
+]
 
 NVRTC_OPTIONS = ("--std=c++17", "--fmad=false")
 BLOCK_THREADS = 256
 TILE_VOXELS = 4096
 SHARED_BYTES = 48 * 1024
+MAX_CHUNK_BYTES = 512 << 20
+# Counts and formulas together need up to 3.5 times the counts (3D_avg), and half of what is free
+# is left to others in the process, e.g. torch.
+FREE_PER_CHUNK_BYTE = 8
 
 
+@cache
 def unusable_reason() -> str | None:
-    """Tell why CUDA cannot be used here; None when it can."""
+    """Tell why CUDA cannot be used here, and what to do about it; None when it can.
+
+    A kernel is compiled and run, and its counts are summed by one of CuPy's own kernels: a driver
+    that answers says nothing of headers, architecture, cache folder or free memory. The answer is
+    kept for the life of the process.
+    """
     try:
         import cupy
     except ImportError as error:
-        return f"CuPy cannot be imported: {error}"
+        return f"CuPy cannot be imported: {_first_line(error)}"
     try:
-        count = cupy.cuda.runtime.getDeviceCount()
-        cupy.cuda.nvrtc.getVersion()
+        if cupy.cuda.runtime.getDeviceCount() < 1:
+            return "no CUDA device is visible"
+        return _trial()
+    except cupy.cuda.compiler.CompileException as error:
+        return (
+            f"CuPy cannot compile for this device: {_first_line(error)}; "
+            "the extra must fit the driver and the device"
+        )
+    except MemoryError as error:
+        return f"the device is full: {_first_line(error)}; end what else runs on it"
+    except OSError as error:
+        return (
+            f"CuPy cannot keep what it compiles: {_first_line(error)}; "
+            "let CUPY_CACHE_DIR name a folder that can be written"
+        )
     except (ImportError, RuntimeError) as error:  # CuPy's own errors are RuntimeErrors
-        return f"CUDA's driver, runtime or compiler does not answer: {error}"
-    return None if count > 0 else "no CUDA device is visible"
+        return f"CUDA's driver, runtime or compiler does not answer: {_first_line(error)}"
+
+
+def _trial() -> str | None:
+    """Count the one pair of a region of two voxels, and add up the counts on the device."""
+    levels, offsets = np.array([1, 2], np.int32), np.zeros(1, np.int64)
+    shapes, directions = np.array([[1, 1, 2]], np.int32), np.array([[0, 0, 1]], np.int32)
+    found = int(glcm_counts(levels, offsets, shapes, directions, 2).sum())
+    return None if found == 2 else f"the device counts {found} neighbours where there are 2"
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
+def chunk_bytes() -> int:
+    """Return how many bytes of dense counts to make at once, by the memory that is free now."""
+    import cupy
+
+    free, _ = cupy.cuda.runtime.memGetInfo()
+    free += cupy.get_default_memory_pool().free_bytes()
+    return min(MAX_CHUNK_BYTES, int(free) // FREE_PER_CHUNK_BYTE)
+
+
+@contextmanager
+def returning_memory() -> Iterator[None]:
+    """Give back at the end what CuPy's pool would keep: torch may live in the same process.
+
+    Raises
+    ------
+    InputError
+        The device's memory did not suffice.
+    """
+    import cupy
+
+    try:
+        yield
+    except cupy.cuda.memory.OutOfMemoryError as error:
+        raise InputError(
+            "CUDA device",
+            "free memory",
+            "enough for the counts of one region",
+            _first_line(error),
+            "End what else runs on the device, use fewer grey levels, or choose device=cpu",
+        ) from error
+    finally:
+        cupy.get_default_memory_pool().free_all_blocks()
 
 
 def source(family: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,7 @@ __all__ = [
     "pack",
     "plan_chunks",
     "resolve_device",
+    "returning_memory",
 ]
 
 log = logging.getLogger(__name__)
@@ -37,7 +39,7 @@ DIRECTIONS_3D: NDArray[np.int32] = np.array(
     dtype=np.int32,
 )
 MAX_LEVELS = 1024  # one region then needs 104 MiB of counts
-CHUNK_BYTES: dict[Device, int] = {"cpu": 32 << 20, "cuda": 512 << 20}
+CPU_CHUNK_BYTES = 32 << 20
 MAX_CHUNK_REGIONS = 4096
 
 
@@ -105,14 +107,24 @@ def plan_chunks(
             start = stop
 
 
-def _glcm_kernel(device: Device) -> Callable[..., Any]:
+def returning_memory(device: Device) -> AbstractContextManager[None]:
+    """Return a context that leaves no memory of `device` in a pool at its end."""
+    if device == "cpu":
+        return nullcontext()
+    from petnet.radiomics.kernels import cuda
+
+    return cuda.returning_memory()
+
+
+def _glcm_kernel(device: Device) -> tuple[Callable[..., Any], int]:
+    """Return the kernel, and how many bytes of dense counts to make at once."""
     if device == "cuda":
         from petnet.radiomics.kernels import cuda
 
-        return cuda.glcm_counts
+        return cuda.glcm_counts, cuda.chunk_bytes()
     from petnet.radiomics.kernels import cpu
 
-    return cpu.glcm_counts
+    return cpu.glcm_counts, CPU_CHUNK_BYTES
 
 
 def glcm_batches(
@@ -135,7 +147,8 @@ def glcm_batches(
         As `resolve_device` gave it.
     directions : (D, 3) int32
     chunk_bytes : int, optional
-        Bound on the dense counts that exist at once.
+        Bound on the dense counts that exist at once; by default 32 MiB on the CPU, and on CUDA
+        what the free memory allows.
     names : sequence of str, optional
         What to call the regions in messages.
 
@@ -146,8 +159,8 @@ def glcm_batches(
     """
     for k, (region, levels) in enumerate(zip(regions, n_levels, strict=True)):
         _check_levels(names[k] if names else f"region {k}", region, int(levels))
-    kernel = _glcm_kernel(device)
-    bound = CHUNK_BYTES[device] if chunk_bytes is None else chunk_bytes
+    kernel, bound = _glcm_kernel(device)
+    bound = bound if chunk_bytes is None else chunk_bytes
     for index in plan_chunks(n_levels, len(directions), bound):
         packed = pack([regions[k] for k in index])
         widest = int(n_levels[index[-1]])

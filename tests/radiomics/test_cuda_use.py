@@ -1,0 +1,123 @@
+"""Whether CUDA can be used, and how much of its memory: on the stand-in for CuPy."""
+
+import subprocess
+import sys
+
+import pytest
+from glcm_oracles import random_regions
+from test_extractor import SET, lesion
+
+from petnet.errors import InputError
+from petnet.radiomics.extractor import extract_batch
+from petnet.radiomics.kernels import cuda, dispatch
+from petnet.radiomics.kernels.dispatch import resolve_device
+
+
+def refuse(error):
+    def fail(*_, **__):
+        raise error
+
+    return fail
+
+
+def no_header(cupy):
+    compiler = cupy.cuda.compiler.CompileException
+    cupy.RawModule = refuse(compiler("\ncuda_fp16.h: cannot open source file\n1 error"))
+
+
+def no_folder(cupy):
+    cupy.RawModule = refuse(PermissionError(13, "Permission denied", "/nowhere/.cupy"))
+
+
+def no_memory(cupy):
+    cupy.zeros = refuse(cupy.cuda.memory.OutOfMemoryError("Out of memory allocating 512 bytes"))
+
+
+def no_driver(cupy):
+    cupy.cuda.runtime.getDeviceCount = refuse(RuntimeError("cudaErrorInsufficientDriver"))
+
+
+def no_device(cupy):
+    cupy.cuda.runtime.getDeviceCount = lambda: 0
+
+
+def no_sense(cupy):
+    cupy.RawModule = lambda code, options: type(
+        "Silent", (), {"get_function": lambda *_: lambda *a, **k: None}
+    )()
+
+
+BROKEN = {
+    no_header: r"cannot compile .*cuda_fp16\.h: cannot open source file; the extra must fit",
+    no_folder: r"cannot keep .*Permission denied.*let CUPY_CACHE_DIR name a folder",
+    no_memory: r"the device is full: Out of memory allocating 512 bytes; end what else runs",
+    no_driver: r"does not answer: cudaErrorInsufficientDriver",
+    no_device: r"no CUDA device is visible",
+    no_sense: r"the device counts 0 neighbours where there are 2",
+}
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"), BROKEN.items(), ids=lambda x: getattr(x, "__name__", "")
+)
+def test_what_cannot_count_is_not_usable(shim_cupy, caplog, damage, message):
+    damage(shim_cupy)
+    with pytest.raises(InputError, match=rf"device=cuda asks.*{message}.*or choose device=cpu"):
+        resolve_device("cuda")
+    with caplog.at_level("INFO"):
+        assert resolve_device("auto") == "cpu"
+    assert cuda.unusable_reason() in caplog.text
+
+
+def test_what_counts_is_usable_and_is_tried_once(shim_cupy):
+    launches = []
+    whole = shim_cupy.zeros
+    shim_cupy.zeros = lambda *a, **k: launches.append(a) or whole(*a, **k)
+    assert resolve_device("cuda") == resolve_device("auto") == "cuda"
+    assert len(launches) == 1
+
+
+def test_without_cupy_there_is_a_reason():
+    code = (
+        "import sys; sys.modules['cupy'] = None;"
+        "from petnet.radiomics.kernels.cuda import unusable_reason; print(unusable_reason())"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.startswith("CuPy cannot be imported")
+
+
+@pytest.mark.parametrize(
+    ("free", "expected"), [(80 << 30, 512 << 20), (1 << 30, 128 << 20), (0, 0)]
+)
+def test_chunks_follow_the_free_memory(shim_cupy, monkeypatch, free, expected):
+    shim_cupy.cuda.runtime.memGetInfo = lambda: (free, 80 << 30)
+    assert cuda.chunk_bytes() == expected
+    shim_cupy.get_default_memory_pool().free_bytes = lambda: 8 << 20
+    assert cuda.chunk_bytes() == min(512 << 20, expected + (1 << 20))
+    levels, n_levels = zip(*random_regions(5, seed=1), strict=True)
+    assert sum(len(b.index) for b in dispatch.glcm_batches(levels, n_levels, "cuda")) == 5
+
+
+def test_the_pool_is_emptied_after_a_batch_and_after_a_failure(shim_cupy):
+    image, mask = lesion(1)
+    pool = shim_cupy.get_default_memory_pool()
+    extract_batch([image], [mask], SET, "cuda")
+    assert pool.freed == 1
+    shim_cupy.zeros = refuse(shim_cupy.cuda.memory.OutOfMemoryError("Out of memory"))
+    with pytest.raises(InputError, match=r"free memory: expected .*, but got Out of memory"):
+        extract_batch([image], [mask], SET, "cuda")
+    assert pool.freed == 2
+    extract_batch([image], [mask], SET, "cpu")
+    assert pool.freed == 2
+
+
+@pytest.mark.gpu
+def test_the_device_keeps_no_memory_after_a_batch():
+    if reason := cuda.unusable_reason():
+        pytest.skip(reason)
+    import cupy
+
+    images, masks = zip(*[lesion(seed) for seed in range(20)], strict=True)
+    extract_batch(images, masks, SET, "cuda")
+    assert cupy.get_default_memory_pool().total_bytes() == 0
+    assert 0 < cuda.chunk_bytes() <= 512 << 20
