@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,16 +10,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from petnet.errors import InputError
 from petnet.stats._checks import binary, labels, level_of, probabilities, same_length
-from petnet.stats.intervals import Estimate, wilson_bounds
+from petnet.stats.intervals import CONDITIONAL, Estimate, wilson_bounds
 
 __all__ = [
     "Averaged",
     "Recalibration",
     "Reliability",
+    "RepeatedCalibration",
     "average_over_repeats",
     "brier",
     "recalibration",
     "reliability",
+    "repeated_calibration",
 ]
 
 WHERE = "calibration"
@@ -91,6 +94,25 @@ class Recalibration:
     clipped: int
 
 
+@dataclass(frozen=True)
+class RepeatedCalibration:
+    """Calibration of one model, not of the ensemble of its repeats: figures averaged over repeats.
+
+    Attributes
+    ----------
+    brier : float
+    slope, intercept, in_the_large : Estimate
+        As `Recalibration`; NaN where the figure does not exist in some repeat.
+    repeats : int
+    """
+
+    brier: float
+    slope: Estimate
+    intercept: Estimate
+    in_the_large: Estimate
+    repeats: int
+
+
 def _checked(
     truth: ArrayLike, probability: ArrayLike, both: bool
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
@@ -102,9 +124,10 @@ def _checked(
 def average_over_repeats(unit: ArrayLike, truth: ArrayLike, probability: ArrayLike) -> Averaged:
     """Average each unit's out-of-fold probability over the repeats.
 
-    Binned and fitted calibration want independent rows; the rows of one unit in several repeats
-    are not. The average is that of a small ensemble, so its discrimination can exceed that of one
-    model: report the AUC from `discrimination.repeated_auc`.
+    Bins want independent rows; the rows of one unit in several repeats are not. The average is
+    that of a small ensemble, whose discrimination can exceed that of one model and whose spread is
+    smaller: report the AUC from `discrimination.repeated_auc`, slope and Brier score from
+    `repeated_calibration`.
 
     Raises
     ------
@@ -196,6 +219,49 @@ def recalibration(truth: ArrayLike, probability: ArrayLike, level: float = 0.95)
         estimate(float(large[0]), float(np.sqrt(large_covariance[0, 0])), "slope held at 1, Wald"),
         int((kept != p).sum()),
     )
+
+
+def repeated_calibration(
+    truth: ArrayLike, probability: ArrayLike, repeat: ArrayLike, level: float = 0.95
+) -> RepeatedCalibration:
+    """Return Brier score, slope and intercepts of each repeat, averaged over the repeats.
+
+    Averaging the probabilities first would judge an ensemble: it shrinks their spread, which
+    lowers the Brier score and raises the slope. The half-width of an interval is the mean of those
+    of the repeats, since all repeats see the same units and do not add up to a larger sample.
+
+    Parameters
+    ----------
+    truth, probability, repeat : (rows,) arrays
+        One row per unit and repeat.
+    level : float
+
+    Raises
+    ------
+    InputError
+        As `recalibration`, for any repeat.
+    """
+    positive, p = _checked(truth, probability, both=True)
+    codes = labels(WHERE, "repeat", repeat)
+    same_length(WHERE, truth=positive, repeat=codes)
+    parts = [codes == code for code in range(int(codes.max()) + 1)]
+    lines = [recalibration(positive[part], p[part], level) for part in parts]
+    return RepeatedCalibration(
+        float(np.mean([brier(positive[part], p[part]) for part in parts])),
+        _mean([line.slope for line in lines]),
+        _mean([line.intercept for line in lines]),
+        _mean([line.in_the_large for line in lines]),
+        len(parts),
+    )
+
+
+def _mean(found: Sequence[Estimate]) -> Estimate:
+    """Return the mean of values and of standard errors; NaN if one of them is."""
+    value = float(np.mean([e.value for e in found]))
+    half = float(np.mean([(e.high - e.low) / 2 for e in found]))
+    averaged = f"; mean over {len(found)} repeats of value and standard error"
+    method = f"{found[0].method}{averaged if len(found) > 1 else ''}; {CONDITIONAL}"
+    return Estimate(value, value - half, value + half, found[0].level, method)
 
 
 def _log_likelihood(eta: NDArray[np.float64], y: NDArray[np.float64]) -> float:

@@ -7,14 +7,19 @@ fix beforehand.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from petnet.errors import InputError
 from petnet.stats._checks import binary, column, labels, level_of, same_length
-from petnet.stats.intervals import Estimate, transformed_interval
+from petnet.stats.intervals import (
+    CONDITIONAL,
+    REFITTED,
+    Estimate,
+    Scale,
+    transformed_interval,
+)
 
 __all__ = [
     "FoldAucs",
@@ -30,7 +35,6 @@ __all__ = [
     "within_fold_auc",
 ]
 
-Scale = Literal["logit", "wald"]
 WHERE = "AUC"
 
 
@@ -209,7 +213,7 @@ def delong_interval(
     error = np.sqrt(_variance(*_placements(positive, values)))
     value = _auc(positive, values)
     low, high = transformed_interval(value, float(error), _normal_quantile(level), method)
-    return Estimate(value, low, high, level, f"DeLong, {method}; conditional on the fitted models")
+    return Estimate(value, low, high, level, f"DeLong, {method}; {CONDITIONAL}")
 
 
 def delong_test(
@@ -229,7 +233,7 @@ def delong_test(
     difference = _auc(positive, a) - _auc(positive, b)
     error = float(np.sqrt(_variance(a1 - b1, a0 - b0)))
     half = _normal_quantile(level) * error
-    method = "paired DeLong; conditional on the fitted models"
+    method = f"paired DeLong; {CONDITIONAL}"
     estimate = Estimate(difference, difference - half, difference + half, level, method)
     if error > 0:
         z = difference / error
@@ -334,7 +338,7 @@ def repeated_auc_interval(
     level_of(WHERE, level)
     folds = fold_aucs(truth, score, fold, repeat)
     weight = folds.weight
-    name = f"corrected resampled t, {method}; includes refitting"
+    name = f"corrected resampled t, {method}; {REFITTED}"
     value = folds.mean
     spread = float(weight @ (folds.auc - value) ** 2)
     if np.ptp(folds.auc) == 0 or (folds.n_train == 0).any():

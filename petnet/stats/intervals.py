@@ -11,7 +11,21 @@ from numpy.typing import ArrayLike, NDArray
 from petnet.errors import InputError
 from petnet.stats._checks import level_of
 
-__all__ = ["Estimate", "clopper_pearson", "transformed_interval", "wilson", "wilson_bounds"]
+__all__ = [
+    "CONDITIONAL",
+    "REFITTED",
+    "Estimate",
+    "Scale",
+    "clopper_pearson",
+    "transformed_interval",
+    "wilson",
+    "wilson_bounds",
+]
+
+Scale = Literal["logit", "wald"]
+# what the `method` of an estimate says of the models behind the scores
+CONDITIONAL = "conditional on the fitted models"
+REFITTED = "includes refitting"
 
 
 @dataclass(frozen=True)
@@ -107,7 +121,7 @@ def transformed_interval(
     value: float,
     error: float,
     quantile: float,
-    scale: Literal["logit", "wald"],
+    scale: Scale,
 ) -> tuple[float, float]:
     """Return the bounds of a value in 0..1 from its standard error.
 

@@ -9,11 +9,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from petnet.errors import InputError
 from petnet.stats._checks import binary, column, labels, level_of, same_length
+from petnet.stats.intervals import CONDITIONAL
 
 __all__ = ["RocBand", "roc_band"]
 
 WHERE = "ROC band"
-METHOD = "bootstrap of {what}; conditional on the fitted models"
+METHOD = f"bootstrap of {{what}}; {CONDITIONAL}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ from petnet.stats.calibration import (
     brier,
     recalibration,
     reliability,
+    repeated_calibration,
 )
 from petnet.stats.intervals import wilson
 
@@ -88,6 +89,50 @@ def test_statsmodels_recalibration(breast):
         assert estimate.value == pytest.approx(value, rel=1e-7)
         assert estimate.low == pytest.approx(low, rel=1e-6)
         assert estimate.high == pytest.approx(high, rel=1e-6)
+
+
+def test_statsmodels_and_scikit_learn_calibration_of_each_repeat_averaged(breast):
+    import statsmodels.api as sm
+    from sklearn.metrics import brier_score_loss
+
+    truth, design = breast
+    rng = np.random.default_rng(3)
+    noise = rng.normal(size=(3, truth.size)) * 2
+    lps = 0.8 * (design @ np.array([-12, 0.3, 30.0, 12.0])) + noise
+    repeat = np.repeat(["a", "b", "c"], truth.size)
+    result = repeated_calibration(np.tile(truth, 3), expit(lps).ravel(), repeat)
+    family = sm.families.Binomial()
+    joint = [sm.GLM(truth, sm.add_constant(lp), family=family).fit(tol=1e-14) for lp in lps]
+    large = [sm.GLM(truth, np.ones(lp.size), offset=lp, family=family).fit() for lp in lps]
+    for estimate, fits, k in (
+        (result.intercept, joint, 0), (result.slope, joint, 1), (result.in_the_large, large, 0),
+    ):  # fmt: skip
+        value = np.mean([fit.params[k] for fit in fits])
+        half = 1.959963984540054 * np.mean([fit.bse[k] for fit in fits])
+        assert estimate.value == pytest.approx(value, rel=1e-6)
+        assert estimate.low == pytest.approx(value - half, rel=1e-6)
+        assert estimate.high == pytest.approx(value + half, rel=1e-6)
+        assert "mean over 3 repeats" in estimate.method
+    scores = [brier_score_loss(truth, expit(lp)) for lp in lps]
+    assert result.brier == pytest.approx(np.mean(scores), abs=1e-12)
+    assert result.repeats == 3
+    # the ensemble of the repeats has less spread: its slope is higher
+    assert recalibration(truth, expit(lps).mean(axis=0)).slope.value > 1.05 * result.slope.value
+
+
+def test_analytic_calibration_of_one_repeat_is_its_own():
+    rng = np.random.default_rng(0)
+    p = rng.uniform(0.02, 0.98, 100)
+    truth = rng.random(100) < p
+    one, line = repeated_calibration(truth, p, np.zeros(100)), recalibration(truth, p)
+    assert one.slope.low == pytest.approx(line.slope.low, abs=1e-12)
+    assert one.in_the_large.high == pytest.approx(line.in_the_large.high, abs=1e-12)
+    assert "repeats" not in one.slope.method
+    assert "conditional" in one.slope.method
+    separated = np.where(truth, 0.9, 0.2)
+    both = repeated_calibration(np.tile(truth, 2), np.append(p, separated), np.arange(200) // 100)
+    assert np.isnan(both.slope.value)
+    assert np.isfinite(both.in_the_large.value)
 
 
 def test_analytic_recalibration_undoes_a_distortion():

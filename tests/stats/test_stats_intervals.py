@@ -123,7 +123,8 @@ def test_input_refused():
 def test_import_is_light():
     code = (
         "import sys, petnet.stats, petnet.stats.discrimination, petnet.stats.calibration, "
-        "petnet.stats.roc, petnet.stats.thresholds, petnet.stats.empirical; "
+        "petnet.stats.clustered, petnet.stats.empirical, petnet.stats.roc, "
+        "petnet.stats.thresholds; "
         "print([m for m in ('scipy', 'sklearn', 'pandas', 'torch') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
