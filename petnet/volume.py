@@ -198,8 +198,21 @@ def read_volume(path: Path, unit: Unit, modality: Modality, tracer: str | None =
         As `read_stored`.
     """
     stored = read_stored(path)
-    array = stored.array.astype(np.float64) * stored.slope + stored.intercept
-    return Volume(array.astype(np.float32), stored.affine, unit, modality, tracer)
+    return Volume(_scaled(stored), stored.affine, unit, modality, tracer)
+
+
+def _scaled(stored: StoredImage) -> NDArray[np.float32]:
+    """Return stored · slope + intercept, computed in float64 and rounded once to float32."""
+    array, slope, intercept = stored.array, stored.slope, stored.intercept
+    widest = {"b": 1, "u": 4, "i": 4, "f": 8}  # bytes of which float64 holds every value
+    if (slope, intercept) == (1.0, 0.0) and array.dtype.itemsize <= widest.get(array.dtype.kind, 0):
+        made: NDArray[np.float32] = array.astype(np.float32)
+        made += np.float32(0.0)  # -0 becomes 0, as it does where there is an intercept to add
+        return made
+    made = np.empty_like(array, dtype=np.float32)
+    for k in range(array.shape[2]):  # a float64 copy of the whole is twice the result
+        made[:, :, k] = array[:, :, k].astype(np.float64) * slope + intercept
+    return made
 
 
 def read_mask(path: Path, label: int | None = None) -> Volume:

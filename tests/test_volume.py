@@ -1,5 +1,7 @@
 """Reading NIfTI: values against nibabel's own scaling, and every refusal."""
 
+import tracemalloc
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ AFFINE = np.diag([-4.0, -4.0, 3.0, 1.0])
 
 
 def save(path, array, affine=AFFINE, slope=None, inter=None):
-    image = nib.Nifti1Image(array, affine)
+    image = nib.Nifti1Image(array, affine, dtype=array.dtype)
     if slope is not None:
         image.header.set_slope_inter(slope, inter)
     nib.save(image, path)
@@ -33,6 +35,40 @@ def test_slope_and_intercept_are_applied_once(tmp_path):
     np.testing.assert_array_equal(stored.array * stored.slope + stored.intercept, oracle)
     np.testing.assert_array_equal(read_volume(path, "HU", "CT").array, oracle.astype(np.float32))
     assert stored.array.dtype == np.int16
+
+
+@pytest.mark.parametrize(("slope", "inter"), [(None, None), (1.0, 0.0), (0.1, 0.0), (5e-4, -3.3)])
+@pytest.mark.parametrize("dtype", [">i2", "i1", "u2", "i4", "u4", "i8", "u8", ">f4", "f4", "f8"])
+def test_float64_values_rounded_once(tmp_path, dtype, slope, inter):
+    """Bit for bit, with the sign of 0, NaN and infinity; in the stored order of the axes."""
+    rng = np.random.default_rng(0)
+    if np.dtype(dtype).kind == "f":
+        raw = (rng.normal(size=(5, 6, 7)) * 10.0 ** rng.integers(-9, 9, (5, 6, 7))).astype(dtype)
+        raw[0, 0, :4] = [-0.0, 0.0, np.nan, -np.inf]
+    else:
+        bounds = np.iinfo(dtype)
+        raw = rng.integers(bounds.min, bounds.max, (5, 6, 7), np.dtype(dtype).newbyteorder("="))
+        raw = raw.astype(dtype)
+        raw[0, 0, :3] = [bounds.min, bounds.max, 0]
+    path = save(tmp_path / "a.nii", raw, slope=slope, inter=inter)
+    stored = read_stored(path)
+    oracle = (stored.array.astype(np.float64) * stored.slope + stored.intercept).astype(np.float32)
+    found = read_volume(path, "HU", "CT").array
+    assert found.dtype == np.float32
+    assert found.flags.f_contiguous == oracle.flags.f_contiguous
+    np.testing.assert_array_equal(found.view(np.uint32), oracle.view(np.uint32))
+
+
+@pytest.mark.parametrize(("slope", "inter"), [(1.0, 0.0), (0.5, -3.0)])
+def test_reading_makes_no_float64_copy_of_the_whole(tmp_path, slope, inter):
+    raw = np.ones((64, 64, 64), np.int16)
+    path = save(tmp_path / "a.nii", raw, slope=slope, inter=inter)
+    read_volume(path, "HU", "CT")
+    tracemalloc.start()
+    read_volume(path, "HU", "CT")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.5 * raw.size * 4
 
 
 def test_written_volume_reads_back_the_same_and_writes_the_same_bytes(tmp_path):
