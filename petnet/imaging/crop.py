@@ -102,7 +102,7 @@ def sampling(config: ImagingConfig, masks: list[str], antialias_mm: float) -> li
     outside = [config.pet_outside_suv, config.ct_outside_hu]
     steps: list[Any] = [
         BoxAroundGridd(IMAGES, antialias_mm, allow_missing_keys=True),
-        Scaled(IMAGES, allow_missing_keys=True),
+        Scaled(IMAGES, outside, masks, allow_missing_keys=True),
         Antialiasd(IMAGES, antialias_mm, allow_missing_keys=True),
         ResampleToGridd(IMAGES, outside, allow_missing_keys=True),
     ]
@@ -122,8 +122,8 @@ def crop_series(
     Raises
     ------
     InputError
-        A file is unreadable or not what it should be, a label does not occur, a value is not
-        finite, or the lesion lies outside of the PET.
+        A file is unreadable or not what it should be, a label does not occur, a value inside the
+        mask is not finite, or the lesion lies outside of the PET.
     """
     data, masks = prepare_study(series, device, reader)
     data = apply([LesionGridd(masks, config.crop_shape, config.spacing_mm)], data)

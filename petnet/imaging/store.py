@@ -249,10 +249,11 @@ def _cache_key(
 
     parts = []
     for series in _used(unit, chosen):
-        masks = sorted(
-            [content(path) or "", "all" if labels is None else sorted(labels)]
+        named = (
+            (content(path) or "", labels is None, sorted(labels or ()))
             for path, labels in label_sets(series).items()
         )
+        masks = [[name, "all" if whole else labels] for name, whole, labels in sorted(named)]
         parts.append([series.arm, series.timepoint, content(series.pet), content(series.ct), masks])
     return hash_of(STAGE_VERSION, config.geometry_hash(), parts)
 

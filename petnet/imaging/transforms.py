@@ -106,11 +106,29 @@ def _as_tensor(array: NDArray[Any], path: Path) -> torch.Tensor:
 class Scaled(MapTransform):
     """Turn stored numbers into quantities: stored · slope + intercept, as float32.
 
+    Where the result is not finite, as in the padding of some reconstructions, it becomes `outside`.
+
+    Parameters
+    ----------
+    keys : keys of the images
+    outside : for each key, the value outside of the field of view
+    masks : keys of the indicators, not yet resampled
+
     Raises
     ------
     InputError
-        A value is not finite.
+        A value inside a mask is not finite.
     """
+
+    def __init__(
+        self,
+        keys: Sequence[str],
+        outside: Sequence[float],
+        masks: Sequence[str] = (),
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.outside, self.masks = dict(zip(keys, outside, strict=True)), tuple(masks)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> Data:
         """Scale each key."""
@@ -119,10 +137,32 @@ class Scaled(MapTransform):
             image = made[key]
             meta = image.meta
             image = (image.double() * meta["slope"] + meta["intercept"]).float()
-            if not bool(torch.isfinite(image).all()):
-                raise InputError(meta["source"], "voxel values", "finite numbers", "NaN or inf")
+            undefined: MetaTensor = ~torch.isfinite(image)  # type: ignore[assignment]
+            if bool(undefined.any()):
+                if any(_overlap(undefined, made[mask]) for mask in self.masks):
+                    raise InputError(
+                        meta["source"],
+                        "voxel values",
+                        "finite numbers inside the mask",
+                        "NaN or inf",
+                    )
+                image = torch.where(undefined, self.outside[str(key)], image)
             made[key] = image
         return made
+
+
+def _overlap(a: MetaTensor, b: MetaTensor) -> bool:
+    """Tell whether a voxel of either indicator has its centre in a voxel of the other."""
+    return _centre_within(a, b) or _centre_within(b, a)
+
+
+def _centre_within(a: MetaTensor, b: MetaTensor) -> bool:
+    to_b = torch.linalg.solve(b.affine.double(), a.affine.double()).to(a.device)
+    index = a.as_tensor()[0].nonzero().double() @ to_b[:3, :3].T + to_b[:3, 3]
+    nearest = index.round().long()
+    size = torch.tensor(b.shape[1:], device=a.device)
+    x, y, z = nearest[((nearest >= 0) & (nearest < size)).all(1)].unbind(1)
+    return bool(b.as_tensor()[0][x, y, z].any())
 
 
 class Indicatord(MapTransform):

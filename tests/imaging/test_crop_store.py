@@ -16,7 +16,7 @@ CONFIG = ImagingConfig(crop_shape=(12, 13, 14))
 
 def unit(folder, name, seed=0, **changes):
     series = study(folder / name, "flipped", seed)
-    return Unit(name, name, "c", (replace(series, **changes),))
+    return Unit(name, name, name, "c", (replace(series, **changes),))
 
 
 def files(folder):
@@ -99,6 +99,27 @@ def test_cache_is_missed_by_other_content_labels_geometry_and_version(units, tmp
     assert len(files(cache)) == 7
 
 
+def test_masks_of_equal_bytes_may_be_asked_for_with_and_without_a_label(units, tmp_path):
+    """And neither their order nor the place of the files matters to the cache."""
+    cache = tmp_path / "cache"
+    region = units[0].series[0].regions[0]
+    copy = tmp_path / "copy.nii"
+    copy.write_bytes(region.path.read_bytes())
+
+    def cached(*pairs):
+        regions = tuple(replace(region, path=path, label=label) for path, label in pairs)
+        unit = replace(units[0], series=(replace(units[0].series[0], regions=regions),))
+        store, status = prepare_crops([unit], CONFIG, cache)
+        assert status[0]["status"] == "ok"
+        return store.files["p1"]
+
+    first = cached((region.path, None), (copy, 1))
+    assert cached((copy, 1), (region.path, None)) == first
+    assert cached((copy, None), (region.path, 1)) == first
+    assert cached((copy, 2), (region.path, 1)) != first
+    assert len(files(cache)) == 2
+
+
 def test_another_window_is_another_image_from_the_same_file(units, tmp_path):
     cache = tmp_path / "cache"
     before, _ = prepare_crops(units[:1], CONFIG, cache)
@@ -161,7 +182,7 @@ def test_the_status_says_what_of_the_lesion_is_covered(units, tmp_path):
 def test_analytic_several_series_are_more_channels(tmp_path):
     fdg = study(tmp_path / "fdg", "flipped", 0)
     fapi = replace(study(tmp_path / "fapi", "oblique", 1), arm="FAPI", tracer="FAPI")
-    both, one = Unit("b", "b", "c", (fdg, fapi)), Unit("o", "o", "c", (fapi,))
+    both, one = Unit("b", "b", "b", "c", (fdg, fapi)), Unit("o", "o", "o", "c", (fapi,))
     config = replace(
         CONFIG,
         channels=("pet", "mask"),

@@ -2,12 +2,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from reference_sitk import on_grid, read, study, write
 
 from petnet.errors import InputError
 from petnet.imaging.config import ImagingConfig
 from petnet.imaging.gallery import SLICE_SPACING_MM, gallery
 from petnet.units import Region, Series, Unit
+from petnet.volume import read_stored
+
+CUDA = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
+DEVICES = ["cpu", pytest.param("cuda", marks=CUDA)]
 
 
 def phantom(folder):
@@ -21,7 +26,7 @@ def phantom(folder):
     fine = np.diag([2.0, 2, 2, 1])
     region = Region("1", "primary", write(folder / "m.nii", mask, affine), None, "pet")
     paths = write(folder / "p.nii", pet, affine), write(folder / "c.nii", ct, fine)
-    return Unit("u", "u", "c", (Series("s", "a", "b", "FDG", *paths, (region,)),))
+    return Unit("u", "u", "u", "c", (Series("s", "a", "b", "FDG", *paths, (region,)),))
 
 
 def test_analytic_pictures_are_shown_as_radiologists_do(tmp_path):
@@ -46,7 +51,7 @@ def test_analytic_pictures_are_shown_as_radiologists_do(tmp_path):
 
 def test_simpleitk_slice_of_an_awkward_study(tmp_path):
     series = study(tmp_path / "s", "oblique")
-    made = gallery(Unit("u", "u", "c", (series,)), ImagingConfig())
+    made = gallery(Unit("u", "u", "u", "c", (series,)), ImagingConfig())
     shown = made["axial_pet"]
     pet = read(series.pet)
     best = np.inf
@@ -64,6 +69,41 @@ def test_simpleitk_slice_of_an_awkward_study(tmp_path):
         grey = np.rint(np.clip(expected, 0, 10) * 25.5)[::-1, ::-1].T
         best = min(best, np.abs(grey - shown).max())
     assert best <= 1
+
+
+def test_nan_padding_outside_of_the_lesion_is_shown_as_nothing(tmp_path):
+    whole = phantom(tmp_path)
+    series = whole.series[0]
+    stored = read_stored(series.pet)
+
+    def with_pet(name, start, value):
+        values = stored.array.copy()
+        values[:, :, start : start + 3] = value
+        pet = write(tmp_path / name, values, stored.affine)
+        return replace(whole, series=(replace(series, pet=pet),))
+
+    padded = gallery(with_pet("nan.nii", 0, np.nan), ImagingConfig())
+    black = gallery(with_pet("zero.nii", 0, 0), ImagingConfig())
+    assert padded.keys() == black.keys()
+    for name, picture in padded.items():
+        assert np.array_equal(picture, black[name]), name
+    assert (padded["mip_pet"][-3:] == 0).all()
+    with pytest.raises(InputError, match=r"in\.nii: voxel values: expected finite .* inside"):
+        gallery(with_pet("in.nii", 19, np.nan), ImagingConfig())
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_analytic_pictures_of_each_device_are_those_of_the_cpu(tmp_path, device):
+    """A value between two greys may go to either."""
+    unit = Unit("u", "u", "u", "c", (study(tmp_path / "s", "oblique"),))
+    made, expected = (gallery(unit, ImagingConfig(), d) for d in (device, "cpu"))
+    assert made.keys() == expected.keys()
+    for name, picture in made.items():
+        assert isinstance(picture, np.ndarray)
+        differs = np.abs(picture.astype(float) - expected[name])
+        greys = name.endswith(("_pet", "_ct"))
+        assert differs.max() <= (1 if greys else 0), name
+        assert (differs > 0).mean() < 1e-3, name
 
 
 def test_without_a_ct_there_is_no_picture_of_it(tmp_path):

@@ -21,10 +21,16 @@ SUV_TOLERANCE, HU_TOLERANCE = 2e-6, 2.5e-4
 FILTER_TOLERANCE = 1e-3  # HU; MONAI makes the weights of the filter in float32
 
 
-def reference_crop(series, config, crop):
-    shape = config.crop_shape
+def lattice(config, crop):
+    """Return the affine of a crop."""
     affine = np.diag([config.spacing_mm] * 3 + [1.0])
-    affine[:3, 3] = np.array(crop.centre_mm) - config.spacing_mm * (np.array(shape) - 1) / 2
+    half = config.spacing_mm * (np.array(config.crop_shape) - 1) / 2
+    affine[:3, 3] = np.array(crop.centre_mm) - half
+    return affine
+
+
+def reference_crop(series, config, crop):
+    shape, affine = config.crop_shape, lattice(config, crop)
     pet, ct, mask = (read(p) for p in (series.pet, series.ct, series.regions[0].path))
     if config.antialias:
         pet, ct = (smoothed(i, config.spacing_mm) for i in (pet, ct))
@@ -127,6 +133,31 @@ def test_loading_and_cutting_read_no_value_back_from_the_device(tmp_path):
     assert data["pet_suv"].dtype == torch.int16
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_simpleitk_undefined_voxels_outside_the_mask_are_outside_the_field(tmp_path, kind):
+    """NaN in the PET is SUV 0, in the CT HU −1024: as if those had been stored."""
+    series = study(tmp_path / "s", kind)
+    padded, filled = {}, {}
+    for name, path, outside in (("pet", series.pet, 0.0), ("ct", series.ct, -1024.0)):
+        stored = read_stored(path)
+        values = (stored.array * stored.slope + stored.intercept).astype(np.float32)
+        distance = np.indices(values.shape).T - (np.array(values.shape) - 1) / 2
+        far = (np.abs(distance) > np.array(values.shape) / 3).any(-1).T
+        padded[name] = write(
+            tmp_path / f"{name}_nan.nii", np.where(far, np.float32(np.nan), values), stored.affine
+        )
+        filled[name] = write(
+            tmp_path / f"{name}_out.nii", np.where(far, np.float32(outside), values), stored.affine
+        )
+    config = ImagingConfig(crop_shape=(30, 31, 20))
+    crop = crop_series(replace(series, **padded), config, "cpu")
+    plain = crop_series(replace(series, **filled), config, "cpu")
+    assert (crop.pet_suv == 0).any()
+    for one, other in zip(every_tensor(crop), every_tensor(plain), strict=True):
+        assert torch.equal(one, other)
+    assert_equal(crop, reference_crop(replace(series, **filled), config, crop), FILTER_TOLERANCE)
+
+
 def test_analytic_absolute_suv_is_kept_at_lattice_points(tmp_path):
     values = np.random.default_rng(1).integers(0, 30000, (12, 12, 12)).astype(np.int16)
     affine = np.diag([4.0, 4.0, 4.0, 1.0])
@@ -143,11 +174,13 @@ def test_analytic_absolute_suv_is_kept_at_lattice_points(tmp_path):
     assert np.array_equal(crop.mask.numpy(), mask[2:10, 2:10, 2:10])
 
 
-def test_analytic_union_of_labels_files_and_grids(tmp_path):
-    series = study(tmp_path / "s", "identity")
+@pytest.mark.parametrize("kind", KINDS)
+def test_simpleitk_union_of_labels_files_and_grids(tmp_path, kind):
+    series = study(tmp_path / "s", kind)
     ct = nib.load(series.ct)
     other = np.zeros(ct.shape, np.uint8)
     other[20:40, 20:40, 10:25] = 7
+    other[25:30, 20:40, 10:25] = 8
     path = write(tmp_path / "other.nii", other, ct.affine)
     regions = (
         replace(series.regions[0], label=1),
@@ -159,11 +192,19 @@ def test_analytic_union_of_labels_files_and_grids(tmp_path):
         path: frozenset({7}),
     }
     config = ImagingConfig(crop_shape=(24, 24, 24))
-    parts = [crop_series(replace(series, regions=(r,)), config, "cpu") for r in regions]
     union = crop_series(replace(series, regions=regions), config, "cpu")
-    whole = crop_series(replace(series, regions=(series.regions[0],)), config, "cpu")
     assert union.covered == 1.0
-    assert union.mask.sum() >= max(p.mask.sum() for p in [*parts, whole])
+    affine = lattice(config, union)
+    parts = []
+    for file, labels in ((series.regions[0].path, (1, 2)), (path, (7,))):
+        label_map = read(file)
+        indicator = sum(sitk.Cast(label_map == label, sitk.sitkFloat64) for label in labels)
+        parts.append(on_grid(indicator, affine, config.crop_shape, 0.0))
+    clear = np.all([np.abs(part - 0.5) > 1e-9 for part in parts], axis=0)
+    assert clear.mean() > 0.99
+    each = [part >= 0.5 for part in parts]
+    assert all((one & ~other & clear).any() for one, other in (each, each[::-1]))
+    assert np.array_equal(union.mask.numpy()[clear], (each[0] | each[1])[clear])
 
 
 def test_analytic_a_lesion_larger_than_the_crop_is_partly_covered(tmp_path):
@@ -236,10 +277,18 @@ def test_input_errors_of_images(tmp_path):
         crop_series(replace(series, pet=far.pet), ImagingConfig(), "cpu")
     stored = read_stored(series.pet)
     values = stored.array.astype(np.float32)
-    values[17, 18, 14] = np.nan
+    inside = np.argwhere(read_stored(series.regions[0].path).array)[7]
+    values[tuple(inside)] = np.nan
     pet = write(tmp_path / "nan.nii", values, stored.affine)
     with pytest.raises(InputError, match=r"nan\.nii: voxel values: expected finite"):
         crop_series(replace(series, pet=pet), ImagingConfig(), "cpu")
+    hole = read_stored(series.ct)
+    index = np.linalg.solve(hole.affine, stored.affine @ [*inside, 1])[:3].round().astype(int)
+    values = hole.array.astype(np.float32) - 1024
+    values[tuple(index)] = -np.inf
+    ct = write(tmp_path / "inf.nii", values, hole.affine)
+    with pytest.raises(InputError, match=r"inf\.nii: voxel values: expected finite"):
+        crop_series(replace(series, ct=ct), ImagingConfig(), "cpu")
     nib.save(nib.Nifti1Image(np.zeros((2, 2, 2), np.complex64), np.eye(4)), tmp_path / "c.nii")
     with pytest.raises(InputError, match="voxel type: expected real numbers"):
         crop_series(replace(series, pet=tmp_path / "c.nii"), ImagingConfig(), "cpu")
