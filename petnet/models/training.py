@@ -21,11 +21,20 @@ from petnet.files import atomic_path
 from petnet.models.lightning_module import TrainingModule
 from petnet.progress import track
 
-__all__ = ["EpochCheckpoint", "TrainingSettings", "isolated_torch", "read_checkpoint", "train"]
+__all__ = [
+    "EpochCheckpoint",
+    "TrainingSettings",
+    "full_float32",
+    "isolated_torch",
+    "read_checkpoint",
+    "train",
+]
 
 log = logging.getLogger(__name__)
 _CHATTY = ("lightning.pytorch", "lightning.fabric")
 _NOISE = (
+    # Lightning 2.6 on torch >= 2.9: nothing that a user could change.
+    r"`isinstance\(treespec, LeafSpec\)` is deprecated",
     # Nothing is held back for validation, though the data module could.
     r"You passed in a `val_dataloader` but have no `validation_step`",
     # Half precision skips the optimizer's first steps while its scale settles.
@@ -196,16 +205,37 @@ def train(
 
 @contextmanager
 def isolated_torch(device: Literal["cpu", "cuda"]) -> Iterator[None]:
-    """Leave torch's generators and determinism as they were found."""
+    """Use full float32; leave torch's generators, determinism and precision as they were found."""
     mode = torch.get_deterministic_debug_mode()
     benchmark = torch.backends.cudnn.benchmark
     devices = [torch.cuda.current_device()] if device == "cuda" else []
     try:
-        with torch.random.fork_rng(devices):
+        with full_float32(), torch.random.fork_rng(devices):
             yield
     finally:
         torch.set_deterministic_debug_mode(mode)
         torch.backends.cudnn.benchmark = benchmark
+
+
+@contextmanager
+def full_float32() -> Iterator[None]:
+    """Compute float32 as such; leave torch's settings as they were found.
+
+    By default cuDNN convolves float32 in TF32, whose 10 bits of mantissa are those of half
+    precision: `precision: 32-true` would be true on the CPU only. Half precision that is asked for
+    stays as it is.
+    """
+    tf32 = torch.backends.cudnn.allow_tf32
+    # Not torch.backends.cuda.matmul.allow_tf32: once that is set, torch refuses to say the
+    # precision of products, for which Lightning asks on every recent device.
+    products = torch.get_float32_matmul_precision()
+    torch.backends.cudnn.allow_tf32 = False
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = tf32
+        torch.set_float32_matmul_precision(products)
 
 
 @contextmanager

@@ -41,7 +41,7 @@ def samples(n=60, seed=0, features=12, signal=1.0, size=8):
     images = torch.as_tensor(rng.normal(size=(n, 3, size, size, size)), dtype=torch.float32)
     images[:, 0] += signal * torch.as_tensor(target, dtype=torch.float32)[:, None, None, None]
     centers = tuple(rng.choice(["north", "south"], n))
-    return Samples(ids, ids, centers, target, clinical, radiomics, Crops(ids, images))
+    return Samples(ids, ids, ids, centers, target, clinical, radiomics, Crops(ids, images))
 
 
 def factory(model, *overrides):

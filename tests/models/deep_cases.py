@@ -42,7 +42,7 @@ def cohort(n: int, seed: int, blob=0.0, radiomics=0.0, clinical=0.0) -> Samples:
     site = pd.Categorical(g.choice(["antrum", "body"], n), categories=["antrum", "body"])
     columns = {"marker": marker, "site": site}
     frame = pd.DataFrame(columns, index=list(ids))
-    return Samples(ids, ids, ("one",) * n, target, frame, table, Crops(ids, image))
+    return Samples(ids, ids, ids, ("one",) * n, target, frame, table, Crops(ids, image))
 
 
 def settings(inputs=("image", "radiomics", "clinical"), **changes: Any) -> dict[str, Any]:
