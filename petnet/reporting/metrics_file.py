@@ -7,11 +7,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from petnet.errors import InputError
-from petnet.stats.intervals import Estimate
+from petnet.stats.intervals import REFITTED, Estimate
 
-__all__ = ["ModelMetrics", "metrics_of", "training_auc"]
+__all__ = ["ModelMetrics", "Versus", "metrics_of", "training_auc"]
 
 NOTHING = float("nan")
+
+
+@dataclass(frozen=True)
+class Versus:
+    """A model against a single parameter: AUC of the model minus that of the parameter."""
+
+    name: str
+    difference: Estimate
+    p: float
+    n: int | None
 
 
 @dataclass(frozen=True)
@@ -21,12 +31,19 @@ class ModelMetrics:
     name: str
     auc: Estimate
     conditional: Estimate | None
+    conditional_label: str
     per_repeat: tuple[float, ...]
     brier: Estimate | None
     slope: Estimate | None
-    intercept: Estimate | None
+    in_the_large: Estimate | None
+    versus: tuple[Versus, ...]
     n: int | None
     positive: int | None
+
+    @property
+    def refitted(self) -> bool:
+        """Whether the interval of the headline AUC says that it includes the refitting."""
+        return REFITTED in self.auc.method
 
 
 def _estimate(where: str, field: str, value: Any) -> Estimate | None:
@@ -55,20 +72,46 @@ def metrics_of(where: str, metrics: Mapping[str, Any]) -> dict[str, ModelMetrics
             raise InputError(where, f"models[{k}].auc", "an estimate", "none")
         parts = {
             key: _estimate(where, f"models[{k}].{key}", entry.get(key))
-            for key in ("auc_conditional", "brier", "calibration_slope", "calibration_intercept")
+            for key in (
+                "auc_conditional",
+                "brier",
+                "calibration_slope",
+                "calibration_in_the_large",
+            )
         }
         found[name] = ModelMetrics(
             name,
             auc,
             parts["auc_conditional"],
+            _label(entry.get("auc_conditional")),
             tuple(NOTHING if v is None else float(v) for v in entry.get("auc_per_repeat") or ()),
             parts["brier"],
             parts["calibration_slope"],
-            parts["calibration_intercept"],
+            parts["calibration_in_the_large"],
+            _versus(where, f"models[{k}].versus", entry.get("versus")),
             entry.get("n"),
             entry.get("positive"),
         )
     return found
+
+
+def _label(value: Any) -> str:
+    return str(value.get("label") or "") if isinstance(value, dict) else ""
+
+
+def _versus(where: str, field: str, value: Any) -> tuple[Versus, ...]:
+    """Read the paired comparisons of a model; none where the file has none."""
+    found = []
+    for k, row in enumerate(value or ()):
+        if not isinstance(row, dict) or not {"name", "difference"} <= row.keys():
+            raise InputError(
+                where, f"{field}[{k}]", "an object with name and difference", repr(row)
+            )
+        difference = _estimate(where, f"{field}[{k}]", {**row, "value": row["difference"]})
+        if difference is not None:
+            p = NOTHING if row.get("p") is None else float(row["p"])
+            found.append(Versus(str(row["name"]), difference, p, row.get("n")))
+    return tuple(found)
 
 
 def training_auc(where: str, metrics: Mapping[str, Any], model: str) -> Estimate | None:

@@ -18,7 +18,7 @@ from petnet.reporting.comparison import Entry, entries_of, forest_of, picks_of
 from petnet.reporting.curves import calibration_bins, roc_figure
 from petnet.reporting.images import Gallery, pictures, read_gallery
 from petnet.reporting.run_files import Run, check_comparable, read_run
-from petnet.reporting.summary import summarise
+from petnet.reporting.summary import averaged, meanings, summarise, validation_of
 from petnet.reporting.wording import Words, exact, number, percent, shown
 
 __all__ = ["write_report"]
@@ -73,7 +73,7 @@ def _content(runs: Sequence[Run], t: Words) -> dict[str, Any]:
     first = runs[0]
     entries = entries_of(runs)
     models = [entry for entry in entries if not entry.baseline]
-    cohort = cohort_of(first)
+    cohort, validation = cohort_of(first), validation_of(first)
     unit = str(first.task.get("unit", "patient"))
     unit = unit if unit in UNITS else UNITS[0]
     return {
@@ -83,7 +83,11 @@ def _content(runs: Sequence[Run], t: Words) -> dict[str, Any]:
         "target": first.task["target"],
         "entries": entries,
         "models": models,
-        "summary": summarise(runs, entries, cohort, t(f"{unit}s"), t),
+        "validation": validation,
+        "averaged": averaged(validation, t),
+        "meanings": meanings(entries, validation, t),
+        "calibration_methods": _calibration_methods(models, t),
+        "summary": summarise(runs, entries, cohort, validation, t(f"{unit}s"), t),
         "cohort": cohort,
         "flow": flow_of(first),
         "features": first.features,
@@ -139,6 +143,21 @@ def _calibration(models: Sequence[Entry], t: Words) -> list[tuple[Entry, float, 
         prevalence = float(entry.scores.known.truth.mean())
         charts.append((entry, prevalence * (1 - prevalence), chart))
     return charts
+
+
+def _calibration_methods(models: Sequence[Entry], t: Words) -> list[str]:
+    """Say how slope and intercept were made, as metrics.json names it."""
+    metrics = [entry.metrics for entry in models if entry.metrics]
+    found = [
+        f"{t(key)}: {estimate.method}."
+        for key, estimates in (
+            ("slope", [m.slope for m in metrics]),
+            ("intercept", [m.in_the_large for m in metrics]),
+        )
+        for estimate in estimates
+        if estimate and estimate.method
+    ]
+    return list(dict.fromkeys(found))
 
 
 def _distribution(models: Sequence[Entry], t: Words) -> list[tuple[Entry, Any]]:

@@ -46,6 +46,8 @@ ENGLISH = {
     " {folds}-fold cross-validation, repeated {repeats} times on saved splits.",
     "validated_once": "Every prediction was made by a model that had not seen the {group}:"
     " {folds}-fold cross-validation on saved splits.",
+    "validated_single": "Every prediction was made by a model that had not seen the {group}:"
+    " one fixed division, {n} test {units}.",
     "verdict_none": "{name} reached an AUC of {value}; no interval could be computed.",
     "verdict_includes": "{name} reached an AUC of {value} ({level} interval {low} to {high})."
     " The interval includes 0.5: these data do not show that it predicts better than chance.",
@@ -53,13 +55,19 @@ ENGLISH = {
     " The interval lies above 0.5: in this cohort it predicts better than chance.",
     "verdict_below": "{name} reached an AUC of {value} ({level} interval {low} to {high})."
     " The interval lies below 0.5: its predictions point the wrong way.",
+    "verdict_given": " The interval takes the fitted model as given: refitting is not in it.",
     "against_better": "The best single parameter, {name}, has {value}, less than any of the"
-    " models; whether the difference is more than chance is not tested here.",
+    " models; {tested}.",
+    "is_tested": "how far chance alone explains the difference is in the paired comparison below",
+    "not_tested": "whether the difference is more than chance is not tested here",
     "against_worse": "The best single parameter, {name}, alone has {value}, no less than the"
     " best model: the models add nothing that is visible here.",
     "against_mixed": "The best single parameter, {name}, alone has {value}: not every model is"
     " ahead of it.",
     "small": "With {fewer} {units} in the smaller class, all figures are rough.",
+    "small_single": "With {fewer} test {units} in the smaller class, all figures are rough.",
+    "generalise_single": "The test part speaks for {group} like those in it. Whether it holds"
+    " elsewhere, only data from elsewhere can tell.",
     "generalise": "Cross-validation speaks for {group} like these. Whether it holds elsewhere,"
     " only data from elsewhere can tell.",
     "figure_units": "{units} with known answer",
@@ -112,8 +120,11 @@ ENGLISH = {
     # models
     "models": "Models side by side",
     "models_lead": "AUC is the chance that a positive case scores higher than a negative one: 0.5"
-    " is a coin, 1 is perfect. Pairs are counted within each fold and averaged over repeats.",
+    " is a coin, 1 is perfect.",
+    "models_pairs": "Pairs are counted within each fold and averaged over repeats.",
     "models_caption": "AUC of models and of single parameters on the same folds.",
+    "models_caption_single": "AUC of models and of single parameters on the test part of one fixed"
+    " division ({n} {units}).",
     "model": "Model",
     "single": "Single parameters, no model",
     "auc": "AUC",
@@ -121,12 +132,29 @@ ENGLISH = {
     "conditional": "Conditional interval",
     "plot": "AUC with intervals",
     "direction_lower": "lower speaks for positive",
-    "means_1": "The interval (thick line) covers what another sample of patients, with the model"
-    " fitted anew, could have given at the stated level.",
-    "means_2": "The conditional interval (thin line) is DeLong's on each unit's averaged"
-    " out-of-fold score. It takes the fitted models as given and ignores that another"
-    " training sample would give other models; it is shown beside, not instead. Its AUC pools"
-    " scores over folds and need not equal the headline.",
+    "averaged": ", averaged over {repeats} repeats",
+    "means_refitted": "The interval (thick line) covers what another sample of patients, with the"
+    " model fitted anew, could have given at the stated level.",
+    "means_given": "The interval ({method}) takes the fitted model as given: it covers what other"
+    " patients in the test part could have given. What fitting the model anew on another training"
+    " sample could have given is not in it.",
+    "means_unnamed": "The run does not say how the interval (thick line) was made.",
+    "means_conditional": "The conditional interval (thin line; {method}) is made on each unit's"
+    " out-of-fold score{averaged}. It ignores that another training sample would give other models;"
+    " it is shown beside, not instead. Its AUC is pooled over folds; biased low, because scores of"
+    " different folds come from different models and share no scale. Single parameters are not"
+    " fitted: pooling does not bias theirs.",
+    "versus": "Models against single parameters",
+    "versus_caption": "AUC of the model minus AUC of the parameter on the same units (DeLong's"
+    " paired test on each unit's score{averaged}): conditional on the fitted models, p unadjusted"
+    " for the number of comparisons.",
+    "versus_parameter": "Against",
+    "versus_difference": "Difference",
+    "versus_pooled": "The model's AUC is here pooled over folds; biased low. The parameter's is not"
+    " biased, so the differences lean against the model and need not equal those of the table"
+    " above.",
+    "versus_skipped": "The models are not compared with single parameters by a test: there are"
+    " several {units} per patient, which DeLong's paired test would take as independent.",
     "method": "Methods named by the run",
     "per_repeat": "AUC of each repeat",
     "repeat": "Repeat",
@@ -135,10 +163,13 @@ ENGLISH = {
     "no_metrics": "not in metrics.json",
     # roc
     "roc": "ROC curves",
-    "roc_lead": "Each curve is drawn from one score per unit, averaged over the repeats of"
-    " cross-validation, so its area need not equal the headline AUC above. Shaded:"
-    " pointwise {level} band ({method}). Grey: the other curves.",
+    "roc_lead": "Each curve is drawn from one out-of-fold score per unit{averaged}. A model's curve"
+    " is pooled over folds; biased low, because scores of different folds come from different"
+    " models: its area need not equal the headline AUC above.",
+    "roc_lead_single": "Each curve is drawn from one score per unit of the test part.",
+    "roc_band": "Shaded: pointwise {level} band ({method}). Grey: the other curves.",
     "roc_area": "area of this curve {area}",
+    "roc_area_pooled": "area of this curve {area}, pooled over folds; biased low",
     "roc_alt": "ROC curve of {name}; area under the curve {area}, {n} units, {positive} positive",
     "fpr": "1 − specificity",
     "tpr": "sensitivity",
@@ -146,23 +177,27 @@ ENGLISH = {
     # calibration
     "calibration": "Calibration",
     "calibration_lead": "When the model says 30 %, are 30 % positive? Points are groups of about"
-    " equally many units by predicted probability (averaged over repeats), with"
-    " {level} Wilson intervals; on the dotted line probability and share agree. Single parameters"
-    " are no probabilities and are left out.",
+    " equally many units by predicted probability, with {level} Wilson intervals; on the dotted"
+    " line probability and share agree. Single parameters are no probabilities and are left out.",
+    "bins_averaged": "The points use probabilities averaged over {repeats} repeats: those of an"
+    " ensemble, less spread than one model's. The figures in the table are of single models,"
+    " computed in each repeat and averaged.",
+    "bins_independent": "Units treated as independent: several {units} of one patient count as if"
+    " they were of several patients, so the intervals are too narrow.",
     "calibration_caption": "Calibration figures of the runs.",
     "brier": "Brier score",
     "brier_hint": "0 is perfect; the prevalence alone {reference}",
     "slope": "Slope",
     "slope_hint": "1 is ideal; below 1 too extreme",
-    "intercept": "Intercept",
-    "intercept_hint": "0 is ideal",
+    "intercept": "Calibration in the large",
+    "intercept_hint": "intercept with the slope held at 1; 0 is ideal, above 0 predicts too low",
     "calibration_alt": "Calibration of {name}: {points}",
     "calibration_point": "predicted {predicted}, observed {observed} of {count}",
     "predicted": "predicted probability",
     "observed": "observed share",
     # distribution
     "distribution": "Predicted probabilities",
-    "distribution_lead": "One probability per unit, averaged over repeats. The less the two halves"
+    "distribution_lead": "One probability per unit{averaged}. The less the two halves"
     " overlap from left to right, the better the classes are told apart.",
     "distribution_alt": "Predicted probabilities of {name}: median {positive} in the positive and"
     " {negative} in the negative class",

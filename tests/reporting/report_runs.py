@@ -39,13 +39,25 @@ def metrics_entry(name, truth, score, fold, repeat, probability):
     entry = {
         "name": name,
         "auc": estimate(auc),
-        "auc_conditional": estimate(delong_interval(truth[:n], mean)),
+        "auc_conditional": estimate(delong_interval(truth[:n], mean)) | {"label": "a label"},
         "auc_per_repeat": [auc.value - 0.01, auc.value, auc.value + 0.01],
         "n": n,
         "positive": int(truth[:n].sum()),
     }
     if probability:
-        entry |= {"brier": 0.2345, "calibration_slope": 0.87, "calibration_intercept": -0.123}
+        large = {"value": -0.123, "low": -0.5, "high": 0.25, "level": 0.95, "method": "at 1, Wald"}
+        entry |= {
+            "brier": 0.2345, "calibration_slope": 0.87, "calibration_in_the_large": large,
+            "calibration_intercept_joint": 0.6789,
+            "versus": [
+                {"name": "SUVmax", "n": 47, "difference": 0.0815, "low": -0.0335, "high": 0.1965,
+                 "level": 0.95, "p": 0.1645},
+                {"name": "MTV41", "n": 48, "difference": 0.3125, "low": 0.2, "high": 0.4,
+                 "level": 0.95, "p": 0.0000123},
+                {"name": "TLG41", "n": 48, "difference": 0.5, "low": None, "high": None,
+                 "level": 0.95, "p": None},
+            ],
+        }  # fmt: skip
     return entry
 
 
@@ -124,6 +136,37 @@ def make_run(folder: Path, model="lr", n=48, seed=0, strength=1.0, split_seed=0,
         for u in units[:20]:
             np.savez(folder / "gallery" / f"{quote(u, safe='')}.npz", **gallery_arrays(data))
     return folder
+
+
+def summed_up(run: Path):
+    """Write metrics.json anew from the predictions, as training does."""
+    import pandas as pd
+
+    from petnet.evaluation.summary import summarise
+
+    tables = (pd.read_csv(run / f"{name}.csv") for name in ("predictions", "baselines"))
+    (run / "metrics.json").write_text(json.dumps({"models": summarise(*tables)}))
+    return run
+
+
+def one_division(run: Path):
+    """Leave of a run its first fold: a fixed division in training and test part."""
+    for name in ("splits", "predictions", "baselines"):
+        rows = list(csv.DictReader((run / f"{name}.csv").read_text().splitlines()))
+        kept = [r for r in rows if (r["repeat"], r["fold"]) == ("0", "0")]
+        write_csv(run / f"{name}.csv", list(rows[0]), [list(r.values()) for r in kept])
+    return summed_up(run)
+
+
+def two_lesions_each(run: Path):
+    """Let each two units in a row belong to one patient."""
+    patient = {unit: f"Q-{k // 2}" for k, unit in enumerate(unit_names(1000))}
+    for name in ("units", "predictions", "baselines"):
+        rows = list(csv.DictReader((run / f"{name}.csv").read_text().splitlines()))
+        for row in rows:
+            row["patient"] = patient.get(row["unit"], row["patient"])
+        write_csv(run / f"{name}.csv", list(rows[0]), [list(r.values()) for r in rows])
+    return summed_up(run)
 
 
 def write_features(folder, n=48):

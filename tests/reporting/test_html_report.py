@@ -9,7 +9,14 @@ import sys
 
 import numpy as np
 import pytest
-from report_runs import NASTY, make_run, write_features
+from report_runs import (
+    NASTY,
+    make_run,
+    one_division,
+    summed_up,
+    two_lesions_each,
+    write_features,
+)
 from sklearn.metrics import roc_auc_score
 
 from petnet.errors import InputError
@@ -128,7 +135,86 @@ def test_numbers_are_those_of_metrics_json(runs, text):
             repeats = [f'<data value="{a!r}">' for a in entries[name]["auc_per_repeat"]]
             assert all(r in text for r in repeats)
     assert '<data value="0.2345">0.234</data>' in text  # Brier
-    assert '<data value="-0.123">−0.12</data>' in text
+    assert '<data value="-0.123">−0.12</data>' in text  # in the large
+    assert "0.6789" not in text  # the intercept fitted with the slope is not at its best at 0
+    assert "slope held at 1; 0 is ideal" in text
+    assert "at 1, Wald" in text
+
+
+def test_paired_comparisons_are_those_of_metrics_json(text):
+    rows = [row for row in cells(text, "versus") if row[0].strip() == "fusion"]
+    assert [row[1:] for row in rows] == [
+        ["SUVmax", "47", "0.08", "−0.03 to 0.20", "0.165"],
+        ["MTV41", "48", "0.31", "0.20 to 0.40", "&lt;0.001"],
+        ["TLG41", "48", "0.50", "–", "–"],
+    ]
+    assert '<data value="0.1645">' in text
+    assert "p unadjusted" in text
+    assert "the paired comparison below" in text or "add nothing" in text
+
+
+def test_pooled_figures_are_named_so(run, text, tmp_path):
+    roc = text.split('<section id="roc"')[1].split("</section>")[0]
+    assert roc.count("pooled over folds; biased low</span>") == 2  # models, not parameters
+    models = text.split('<section id="models"')[1].split("</section>")[0]
+    assert models.count("pooled over folds; biased low") == 2  # interval, paired comparison
+    assert "a label" in models
+    made = write_report([summed_up(run)], tmp_path / "o.html").read_text()
+    assert "pooled over folds; biased low; conditional on the fitted models" in made
+    assert "mean over 3 repeats of value and standard error" in made
+    assert "averaged over 3 repeats" in made
+    assert "computed in each repeat and averaged" in made
+
+
+REFITTED = "with the model fitted anew, could have given at the stated level"
+
+
+def test_a_report_of_one_division_claims_no_cross_validation(run, tmp_path):
+    text = write_report([one_division(run)], tmp_path / "o.html").read_text()
+    Page(text)
+    assert "one fixed division, 12 test patients" in text
+    assert "takes the fitted model as given" in text
+    assert REFITTED not in text
+    for absent in (
+        "-fold cross-validation", "Cross-validation speaks", "averaged over", "pooled over folds",
+        "Conditional interval", "AUC of each repeat", "each repeat", 'class="conditional"',
+    ):  # fmt: skip
+        assert absent not in text
+    (entry, *_) = json.loads((run / "metrics.json").read_text())["models"]
+    numbers, row = row_of(text, "lr")
+    assert numbers == [entry["auc"][k] for k in ("value", "low", "high")]
+    assert '<td class="n">12</td>' in row
+    assert "test patients in the smaller class" in text
+    assert "DeLong, logit; conditional on the fitted models" in text
+
+
+def test_a_report_of_folds_says_what_its_intervals_cover(text):
+    assert REFITTED in text
+    assert "4-fold cross-validation, repeated 3 times" in text
+    assert "takes the fitted model as given" not in text
+
+
+def test_an_interval_of_unnamed_method_is_not_explained(run, tmp_path):
+    path = run / "metrics.json"
+    metrics = json.loads(path.read_text())
+    for entry in metrics["models"]:
+        entry["auc"]["method"] = ""
+    path.write_text(json.dumps(metrics))
+    text = write_report([run], tmp_path / "o.html").read_text()
+    assert "does not say how the interval" in text
+    assert REFITTED not in text
+
+
+def test_a_report_of_lesions_keeps_patients_whole(run, tmp_path):
+    text = write_report([two_lesions_each(run)], tmp_path / "o.html").read_text()
+    Page(text)
+    assert "bootstrap of patients, logit; conditional on the fitted models" in text
+    assert "DeLong, logit" not in text
+    assert "Units treated as independent" in text
+    assert "Wald; mean over 3 repeats of value and standard error" in text
+    assert "units treated as independent." in text
+    assert 'id="versus"' not in text
+    assert "DeLong&#39;s paired test would take as independent" in text
 
 
 def edited(run, *aucs):
@@ -330,6 +416,7 @@ def test_what_is_optional_may_be_absent(run, tmp_path):
         ("baselines.csv", "higher", "sideways", "direction of SUVmax"),
         ("metrics.json", '"lr"', '"svm"', "an entry named 'lr'"),
         ("metrics.json", '"models"', "models", "expected JSON"),
+        ("metrics.json", '"difference"', '"other"', r"versus\[0\]: expected an object with name"),
         ("provenance.json", '"splits_hash"', '"splits"', "splits_hash: expected an entry"),
     ],
 )
