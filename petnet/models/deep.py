@@ -31,7 +31,7 @@ from petnet.models.lightning_module import TrainingModule, positive_weight
 from petnet.models.network import FusionNetwork, InputSizes, build_network
 from petnet.models.parts import plain
 from petnet.models.protocol import FitContext, ImageSource, InputKind, Samples
-from petnet.models.training import TrainingSettings, isolated_torch, train
+from petnet.models.training import TrainingSettings, full_float32, isolated_torch, train
 
 __all__ = ["DeepModel"]
 
@@ -193,7 +193,7 @@ class DeepModel:
         size = int(self.config["batch_size"])
         logits = [np.zeros((0, 1))]
         network.eval()
-        with torch.inference_mode():
+        with full_float32(), torch.inference_mode():
             for start in range(0, len(samples), size):
                 part = samples.take(range(start, min(start + size, len(samples))))
                 batch = self._batch(part)
