@@ -58,7 +58,7 @@ ENGLISH = {
     "verdict_given": " The interval takes the fitted model as given: refitting is not in it.",
     "against_better": "The best single parameter, {name}, has {value}, less than any of the"
     " models; {tested}.",
-    "is_tested": "how far chance alone explains the difference is in the paired comparison below",
+    "is_tested": "the paired comparison below says how sure that is",
     "not_tested": "whether the difference is more than chance is not tested here",
     "against_worse": "The best single parameter, {name}, alone has {value}, no less than the"
     " best model: the models add nothing that is visible here.",
@@ -189,8 +189,8 @@ ENGLISH = {
     "brier_hint": "0 is perfect; the prevalence alone {reference}",
     "slope": "Slope",
     "slope_hint": "1 is ideal; below 1 too extreme",
-    "intercept": "Calibration in the large",
-    "intercept_hint": "intercept with the slope held at 1; 0 is ideal, above 0 predicts too low",
+    "intercept": "Intercept (calibration in the large)",
+    "intercept_hint": "slope held at 1; 0 is ideal, above 0 predicts too low",
     "calibration_alt": "Calibration of {name}: {points}",
     "calibration_point": "predicted {predicted}, observed {observed} of {count}",
     "predicted": "predicted probability",
