@@ -88,6 +88,7 @@ def _train(
     readable = splits.restrict(inputs.samples.ids)
     baselines = baseline_scores(inputs.samples, readable, task.baselines)
     _check_folds(inputs, readable)
+    _check_baselines(baselines)
     _write_inputs(folder.path, task, inputs, splits, sets)
     procedure = Procedure(
         lambda: build(config.model, "model"), config.seed, config.cv.inner_folds, settings["device"]
@@ -175,6 +176,14 @@ def _check_folds(inputs: Inputs, splits: Splits) -> None:
                     "both classes among the units that can be read",
                     f"only {classes.astype(int).tolist()}",
                 )
+
+
+def _check_baselines(baselines: pd.DataFrame) -> None:
+    for name, rows in baselines.groupby("model"):
+        if rows["truth"].nunique() < 2:
+            raise InputError(
+                "task", f"baselines.{name}", "values in both classes", "values in one class only"
+            )
 
 
 def _first_reason(inputs: Inputs) -> str:
