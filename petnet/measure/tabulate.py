@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import pandas as pd
 
@@ -27,6 +28,8 @@ __all__ = ["feature_table"]
 
 STAGE_VERSION = 1
 BATCH = 16
+BATCH_BYTES = 512 * 2**20
+Outcome = TypeVar("Outcome")
 log = logging.getLogger(__name__)
 
 
@@ -37,6 +40,10 @@ class _Measured:
     image: Volume
     masks: list[Volume]
 
+    @property
+    def nbytes(self) -> int:
+        return int(self.image.array.nbytes + sum(mask.array.nbytes for mask in self.masks))
+
 
 @dataclass(frozen=True, eq=False)
 class _Loaded:
@@ -44,6 +51,10 @@ class _Loaded:
 
     key: str
     images: dict[tuple[str, str], _Measured]
+
+    @property
+    def nbytes(self) -> int:
+        return sum(measured.nbytes for measured in self.images.values())
 
 
 def feature_table(
@@ -83,12 +94,7 @@ def feature_table(
     prefixes = _prefixes(series)
     rows: dict[str, dict[str, float]] = {}
     status: dict[str, str] = {}
-    steps = track(
-        _batches(units, sets, folder, prefixes, workers, rows, status),
-        "features",
-        total=-(-len(units) // BATCH),
-    )
-    for loaded in steps:
+    for loaded in _batches(units, sets, folder, prefixes, workers, rows, status):
         _extract(loaded, sets, chosen, folder, rows, status)
     table = pd.DataFrame.from_dict(
         {u.id: rows[u.id] for u in units if u.id in rows},
@@ -129,19 +135,34 @@ def _batches(
     status: dict[str, str],
 ) -> Iterator[dict[str, _Loaded]]:
     """Yield the units that must be computed, a batch at a time; fill `rows` from the cache."""
+    loaded: dict[str, _Loaded] = {}
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        for start in range(0, len(units), BATCH):
-            batch = units[start : start + BATCH]
-            loaded: dict[str, _Loaded] = {}
-            outcomes = pool.map(lambda u: _load(u, sets, folder, prefixes), batch)
-            for unit, outcome in zip(batch, outcomes, strict=True):
-                if isinstance(outcome, str):
-                    status[unit.id] = outcome
-                elif isinstance(outcome, dict):
-                    rows[unit.id] = outcome
-                else:
-                    loaded[unit.id] = outcome
-            yield loaded
+        outcomes = _ahead(pool, lambda u: _load(u, sets, folder, prefixes), units, workers)
+        for unit, outcome in track(outcomes, "features", len(units)):
+            if isinstance(outcome, str):
+                status[unit.id] = outcome
+            elif isinstance(outcome, dict):
+                rows[unit.id] = outcome
+            else:
+                loaded[unit.id] = outcome
+            if len(loaded) == BATCH or sum(one.nbytes for one in loaded.values()) > BATCH_BYTES:
+                yield loaded
+                loaded = {}
+    yield loaded
+
+
+def _ahead(
+    pool: ThreadPoolExecutor, call: Callable[[Unit], Outcome], units: Sequence[Unit], ahead: int
+) -> Iterator[tuple[Unit, Outcome]]:
+    """Yield each unit with its outcome, in order; only `ahead` of them are read beforehand."""
+    waiting: deque[tuple[Unit, Future[Outcome]]] = deque()
+    for unit in units:
+        waiting.append((unit, pool.submit(call, unit)))
+        if len(waiting) > ahead:
+            first, future = waiting.popleft()
+            yield first, future.result()
+    for first, future in waiting:
+        yield first, future.result()
 
 
 def _load(

@@ -134,3 +134,10 @@ def test_a_series_without_a_region_leaves_its_columns_empty(units):
     assert status[0]["status"] == "ok"
     assert table.filter(regex="^fdg_followup__").isna().all(axis=None)
     assert table.filter(regex="^fdg_baseline__").notna().all(axis=None)
+
+
+def test_batches_of_any_size_give_the_same_table(units, monkeypatch):
+    whole, _ = feature_table(units, [PET, CT], SERIES, "cpu")
+    monkeypatch.setattr("petnet.measure.tabulate.BATCH_BYTES", 0)
+    one_by_one, _ = feature_table(units, [PET, CT], SERIES, "cpu", workers=1)
+    pd.testing.assert_frame_equal(whole, one_by_one)
