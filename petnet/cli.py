@@ -110,7 +110,8 @@ def _run_hydra(verb: str, overrides: list[str]) -> int:
     application = hydra.main(
         version_base="1.3", config_path=str(config_folder()), config_name=verb
     )(_job(verb))
-    before = sys.argv
+    before, root = sys.argv, logging.getLogger()
+    handlers, level = root.handlers[:], root.level
     handle, codes = tempfile.mkstemp(prefix="petnet-exit-")
     os.close(handle)
     os.environ[EXIT_FILE] = codes
@@ -125,6 +126,8 @@ def _run_hydra(verb: str, overrides: list[str]) -> int:
         return INTERRUPTED
     finally:
         sys.argv = before
+        root.handlers[:] = handlers  # Hydra's write to what is standard error now
+        root.setLevel(level)
         del os.environ[EXIT_FILE]
         Path(codes).unlink(missing_ok=True)
 

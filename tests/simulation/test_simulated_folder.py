@@ -176,6 +176,7 @@ def test_config_builds_the_cohort():
 
     root = Path(__file__).resolve().parents[2]
     config = OmegaConf.load(root / "configs" / "simulation" / "her2.yaml")
+    config.seed = 1  # that of the command line, which this file refers to
     cohort = instantiate(config)
     assert isinstance(cohort, Her2Cohort)
     assert (cohort.patients, cohort.texture_auc) == (60, 0.93)
