@@ -262,3 +262,15 @@ def test_a_mistake_gives_one_message_and_no_traceback(
     for word in words:
         assert word in text
     assert list(tmp_path.iterdir()) == []
+
+
+def test_debug_shows_the_traceback(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "cohort=nowhere", "debug=true"]) == 2
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_flags_may_stand_anywhere(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "cohort=x", "--cfg", "job", "seed=7"]) == 0
+    assert "seed: 7" in capsys.readouterr().out
