@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from petnet.cohort.reading import read_table
 from petnet.errors import InputError
 from petnet.files import content_hash, hash_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Cohort", "read_cohort", "read_table"]
+__all__ = ["Cohort", "read_cohort"]
 
 STUDY_TEXT = ("patient", "study", "timepoint", "arm", "tracer", "modality", "pet", "ct")
 STUDY_TEXT_OPTIONAL = ("sex", "scanner", "reconstruction", "center", "split")
@@ -23,8 +23,6 @@ ROI_TEXT = ("study", "roi", "role", "path", "grid")
 ROI_TEXT_OPTIONAL = ("lesion_uid", "region", "reader", "method")
 MANIFEST = ("patient", "pet", "mask")
 STUDY_DEFAULTS = {"timepoint": "baseline", "arm": "fdg", "tracer": "FDG", "modality": "PT/CT"}
-DECIMAL_COMMA = r"[+-]?\d+(?:,\d+)?(?:[eE][+-]?\d+)?"
-EMPTY = ("", "NA", "N/A", "NaN", "nan", "null")
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,62 +99,6 @@ def read_cohort(folder: Path | str, allow_outside: bool = False) -> Cohort:
 def _find(folder: Path, name: str) -> Path | None:
     candidates = [folder / f"{name}{suffix}" for suffix in (".csv", ".parquet")]
     return next((path for path in candidates if path.is_file()), None)
-
-
-def read_table(path: Path) -> pd.DataFrame:
-    """Read CSV (comma, semicolon or tab; UTF-8 with or without mark) or Parquet.
-
-    CSV columns come as text with None where empty; decimal commas of semicolon-separated files
-    become points when the column is read as numbers.
-    """
-    import pandas as pd
-
-    if path.suffix == ".parquet":
-        return pd.read_parquet(path).reset_index(drop=True)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(str(path), "encoding", "UTF-8", str(error)) from error
-    header = text.split("\n", 1)[0]
-    separator = max(",;\t", key=header.count)
-    table = pd.DataFrame(_rows(path, text, separator), dtype=object)
-    table.columns = [str(c).strip() for c in table.columns]
-    table = table.map(lambda v: None if v is None or str(v).strip() in EMPTY else str(v).strip())
-    table = table.astype(object).where(table.notna(), None)
-    if separator == ";":
-        for column in table:
-            values = table[column].dropna()
-            if len(values) and values.str.fullmatch(DECIMAL_COMMA).all():
-                table[column] = table[column].str.replace(",", ".").where(table[column].notna())
-    return table
-
-
-def _rows(path: Path, text: str, separator: str) -> dict[str, list[str]]:
-    """Split CSV text into columns; a row of another length than the header is an error."""
-    lines = [
-        (reader.line_num, row)
-        for reader in [csv.reader(text.splitlines(), delimiter=separator, skipinitialspace=True)]
-        for row in reader
-        if row
-    ]
-    if not lines:
-        raise InputError(str(path), "table", "a header and rows", "an empty file")
-    header = lines[0][1]
-    while header and not header[-1].strip():
-        header.pop()
-    doubled = sorted({name for name in header if header.count(name) > 1})
-    if doubled:
-        raise InputError(str(path), "columns", "each name once", f"{doubled} twice")
-    for number, row in lines[1:]:
-        surplus = [value for value in row[len(header) :] if value.strip()]
-        if surplus or len(row) < len(header):
-            raise InputError(
-                str(path),
-                f"row {number}",
-                f"{len(header)} fields, as in the header (rows of equal length)",
-                f"{len(row)}",
-            )
-    return {name: [row[k] for _, row in lines[1:]] for k, name in enumerate(header)}
 
 
 def _from_manifest(path: Path, allow_outside: bool) -> Cohort:
