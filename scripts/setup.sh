@@ -78,7 +78,8 @@ find_accelerator() {
     auto) ;;
     *) die "PETNET_ACCELERATOR: expected auto, cpu, cuda12 or cuda13 but got '$PETNET_ACCELERATOR'" ;;
   esac
-  driver=$(nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null | head -n 1) || driver=
+  # One line per GPU. No `head`: it may end before nvidia-smi does, which pipefail calls a failure.
+  driver=$(nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null) || driver=
   driver=${driver%%.*}
   case $driver in
     '' | *[!0-9]*) echo cpu ;; # no nvidia-smi, or it speaks of an error

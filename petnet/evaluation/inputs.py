@@ -109,7 +109,7 @@ def _status(
     for row in table.status.to_dict("records"):
         found: dict[Any, Any] = {**row, "stage": "selection"}
         if row["status"] == "ok" and row["unit"] in notes:
-            found |= {"stage": "imaging", "reason": notes[row["unit"]]}
+            found["reason"] = notes[row["unit"]]
         found |= failed.get(row["unit"], {})
         rows.append({k: found[k] for k in ("unit", "patient", "stage", "status", "reason")})
     return pd.DataFrame(rows, columns=["unit", "patient", "stage", "status", "reason"])
