@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import platform
 import shutil
@@ -23,6 +24,7 @@ from petnet.files import hash_of, write_json, write_text
 
 __all__ = ["RunFolder", "find_runs", "finished_run", "provenance", "run_name"]
 
+log = logging.getLogger(__name__)
 FORMAT = 1
 NAMED_BY = ("task", "model", "imaging", "features", "cv", "seed", "permute", "device")
 PACKAGES = (
@@ -172,14 +174,31 @@ def finished_run(path: Path) -> RunFolder:
 
 
 def find_runs(given: list[Path]) -> list[Path]:
-    """Return the finished runs among the given folders and the folders right below them."""
+    """Return the finished runs among the given folders.
+
+    A folder that holds runs gives those of its newest comparison: the same task and folds as the
+    run that finished last. Others in it are named in the log.
+    """
     runs: list[Path] = []
     for path in given:
         if (path / "config.yaml").is_file():
             runs.append(finished_run(path).path)
             continue
-        below = sorted(p.parent for p in path.glob(f"*{os.sep}done.json"))
+        below = [done.parent for done in path.glob(f"*{os.sep}done.json")]
         if not below:
             raise InputError(str(path), "run", "a run folder or a folder of finished runs", "none")
-        runs += below
+        runs += _newest_comparison(below)
     return runs
+
+
+def _newest_comparison(runs: list[Path]) -> list[Path]:
+    kind_of = {}
+    for run in runs:
+        known = json.loads((finished_run(run).path / "provenance.json").read_text("utf-8"))
+        kind_of[run] = (known["task"]["name"], known["splits_hash"])
+    newest = max(runs, key=lambda run: (run / "done.json").stat().st_mtime)
+    chosen = sorted(run for run in runs if kind_of[run] == kind_of[newest])
+    left = sorted(run.name for run in runs if run not in chosen)
+    if left:
+        log.warning("another task or other folds, not in this report: %s", ", ".join(left))
+    return chosen

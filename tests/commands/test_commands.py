@@ -199,6 +199,18 @@ def test_report_of_both_runs(finished, work):
         assert word in text
 
 
+def test_a_folder_of_several_comparisons_gives_the_newest(finished, train, work):
+    out, page = work / "several", work / "several.html"
+    out.mkdir()
+    shutil.copytree(finished["lr"], out / finished["lr"].name)
+    assert train("model=lr", "seed=9", f"out='{out}'") == 0
+    assert main(["report", f"run='{out}'", f"out='{page}'"]) == 0
+    (newest,) = [p.name for p in out.glob("her2-*") if p.name != finished["lr"].name]
+    text = page.read_text(encoding="utf-8")
+    assert newest in text
+    assert finished["lr"].name not in text
+
+
 def test_a_task_that_is_only_a_yaml_of_the_users_trains(cohort, work, train):
     """A fourth task, in the user's own config folder: no Python."""
     own = work / "own configs" / "task"
