@@ -177,7 +177,7 @@ def find_runs(given: list[Path]) -> list[Path]:
     """Return the finished runs among the given folders.
 
     A folder that holds runs gives those of its newest comparison: the same task and folds as the
-    run that finished last. Others in it are named in the log.
+    run that finished last, in the order in which they finished. Others are named in the log.
     """
     runs: list[Path] = []
     for path in given:
@@ -196,8 +196,8 @@ def _newest_comparison(runs: list[Path]) -> list[Path]:
     for run in runs:
         known = json.loads((finished_run(run).path / "provenance.json").read_text("utf-8"))
         kind_of[run] = (known["task"]["name"], known["splits_hash"])
-    newest = max(runs, key=lambda run: (run / "done.json").stat().st_mtime)
-    chosen = sorted(run for run in runs if kind_of[run] == kind_of[newest])
+    by_age = sorted(runs, key=lambda run: (run / "done.json").stat().st_mtime_ns)
+    chosen = [run for run in by_age if kind_of[run] == kind_of[by_age[-1]]]
     left = sorted(run.name for run in runs if run not in chosen)
     if left:
         log.warning("another task or other folds, not in this report: %s", ", ".join(left))
