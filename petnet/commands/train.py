@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,19 +59,17 @@ def run(config: DictConfig) -> int:
             return _train(config, settings, task, cohort, fingerprint, folder, start)
 
 
-class _logged:
+@contextmanager
+def _logged(path: Path) -> Iterator[None]:
     """Also write the log to a file while inside."""
-
-    def __init__(self, path: Path) -> None:
-        self.handler = logging.FileHandler(path, encoding="utf-8")
-        self.handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
-
-    def __enter__(self) -> None:
-        logging.getLogger().addHandler(self.handler)
-
-    def __exit__(self, *_: object) -> None:
-        logging.getLogger().removeHandler(self.handler)
-        self.handler.close()
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()
 
 
 def _train(
