@@ -32,6 +32,16 @@ def test_extract_writes_table_provenance_and_status(cohort, work):
     assert (pd.read_csv(work / "features.status.csv")["status"] == "ok").all()
 
 
+def test_multirun_of_a_verb_that_writes_files(cohort, work, monkeypatch):
+    monkeypatch.chdir(work)
+    out = "out='features-${features.name}.csv'"
+    cache = f"data.cache='{work / 'cache'}'"
+    chosen = "features=glcm_only,first_order"
+    assert main(["extract", "-m", f"cohort='{cohort}'", out, cache, chosen]) == 0
+    assert (work / "features-glcm_only.csv").is_file()
+    assert (work / "features-first_order.csv").is_file()
+
+
 def test_multirun_makes_a_run_folder_for_each_model_on_the_same_splits(finished):
     assert set(finished) == {"lr", "fusion"}
     splits = [(path / "splits.csv").read_text() for path in finished.values()]
