@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,12 +48,8 @@ def read_table(path: Path) -> pd.DataFrame:
 
 def _rows(path: Path, text: str, separator: str) -> dict[str, list[str]]:
     """Split CSV text into columns; a row of another length than the header is an error."""
-    lines = [
-        (reader.line_num, row)
-        for reader in [csv.reader(text.splitlines(), delimiter=separator, skipinitialspace=True)]
-        for row in reader
-        if row
-    ]
+    reader = csv.reader(StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
+    lines = [(reader.line_num, row) for row in reader if any(value.strip() for value in row)]
     if not lines:
         raise InputError(str(path), "table", "a header and rows", "an empty file")
     header = lines[0][1]

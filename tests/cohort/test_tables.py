@@ -137,3 +137,8 @@ def test_fingerprint_follows_content(folder, tmp_path):
     changed = cohort.fingerprint()
     (tmp_path / "b.nii").write_bytes(b"1")
     assert cohort.fingerprint() == changed != before
+
+
+def test_quoted_fields_may_hold_separators_and_line_ends(folder):
+    text = 'patient,note\np1,"a, b\nc"\n\n,\np2,"say ""hi"""\n'
+    assert read_cohort(folder(targets=text)).targets["note"].tolist() == ["a, b\nc", 'say "hi"']
