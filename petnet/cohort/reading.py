@@ -48,12 +48,18 @@ def read_table(path: Path) -> pd.DataFrame:
 
 def _rows(path: Path, text: str, separator: str) -> dict[str, list[str]]:
     """Split CSV text into columns; a row of another length than the header is an error."""
-    reader = csv.reader(StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
-    lines = [(reader.line_num, row) for row in reader if any(value.strip() for value in row)]
+    reader = csv.reader(
+        StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True
+    )
+    try:
+        lines = [(reader.line_num, row) for row in reader if any(value.strip() for value in row)]
+    except csv.Error as error:
+        where = f"line {reader.line_num}"
+        raise InputError(str(path), where, "well-formed CSV", str(error)) from error
     if not lines:
         raise InputError(str(path), "table", "a header and rows", "an empty file")
-    header = lines[0][1]
-    while header and not header[-1].strip():
+    header = [name.strip() for name in lines[0][1]]
+    while header and not header[-1]:
         header.pop()
     doubled = sorted({name for name in header if header.count(name) > 1})
     if doubled:

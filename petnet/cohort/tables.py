@@ -22,6 +22,12 @@ STUDY_NUMBERS = ("weight_kg", "height_m", "dose_bq", "uptake_min")
 ROI_TEXT = ("study", "roi", "role", "path", "grid")
 ROI_TEXT_OPTIONAL = ("lesion_uid", "region", "reader", "method")
 MANIFEST = ("patient", "pet", "mask")
+# Columns of a manifest that say nothing of the patient; and those that change from day to day, of
+# which the first value is taken.
+OF_THE_STUDY = {
+    *STUDY_TEXT, *STUDY_TEXT_OPTIONAL, *STUDY_NUMBERS, "mask", "role", "label", "grid",
+} - {"patient", "sex", "weight_kg", "height_m"}  # fmt: skip
+OF_THE_DAY = ("weight_kg", "height_m")
 STUDY_DEFAULTS = {"timepoint": "baseline", "arm": "fdg", "tracer": "FDG", "modality": "PT/CT"}
 
 
@@ -122,17 +128,14 @@ def _from_manifest(path: Path, allow_outside: bool) -> Cohort:
         {
             "study": table["study"],
             "roi": "lesion",
-            "lesion_uid": table["patient"],
+            "lesion_uid": table["patient"].str.replace("/", "_"),
             "role": table.get("role", "primary"),
             "path": table["mask"],
             "label": table.get("label", None),
             "grid": table.get("grid", "pet"),
         }
     ).dropna(subset=["path"])
-    imaging = {*STUDY_TEXT, "mask", "role", "label", "grid", "scanner", "reconstruction"} - {
-        "patient"
-    }
-    kept = [c for c in table if c not in imaging]
+    kept = [c for c in table if c not in OF_THE_STUDY]
     targets = _one_row_per_patient(str(path), table[kept])
     tables = {"studies": studies, "rois": rois, "targets": targets}
     return _checked(path.parent, tables, dict.fromkeys(tables, str(path)), allow_outside)
@@ -143,7 +146,7 @@ def _one_row_per_patient(source: str, table: pd.DataFrame) -> pd.DataFrame:
     known = table.groupby("patient", sort=False)
     for column in table.columns.drop("patient"):
         counts = known[column].nunique()
-        if (counts > 1).any():
+        if column not in OF_THE_DAY and (counts > 1).any():
             patient = counts.index[counts > 1][0]
             values = sorted(set(table.loc[table["patient"] == patient, column].dropna()))
             raise InputError(
@@ -186,6 +189,11 @@ def _validate(name: str, source: str, table: pd.DataFrame, schema: Any) -> pd.Da
     for column in schema.columns:
         if column in table and schema.columns[column].dtype.type is str:
             table[column] = table[column].map(lambda v: v if v is None or v != v else str(v))
+    if table.empty:  # no value that could be wrong, but the columns must be there
+        absent = [c for c, rule in schema.columns.items() if rule.required and c not in table]
+        if absent:
+            raise InputError(source, f"table {name}", f"a column {absent[0]!r}", f"{list(table)}")
+        return table
     try:
         valid: pd.DataFrame = schema.validate(table, lazy=True)
     except pa.errors.SchemaErrors as errors:

@@ -28,7 +28,7 @@ def run(config: DictConfig) -> int:
         raise InputError("setting", "out", "a name ending in .parquet or .csv", str(out))
     task = build(config.task, "task")
     sets = feature_sets(config.features)
-    units = select_units(open_cohort(config), task, labelled=False)
+    units = select_units(open_cohort(config), task, labelled=False, clinical_needed=False)
     table, status = feature_table(
         units.units, sets, task.series, config.device, Path(config.data.cache), config.data.workers
     )

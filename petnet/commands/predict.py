@@ -47,7 +47,8 @@ def run(config: DictConfig) -> int:
     known = json.loads((folder.path / "provenance.json").read_text(encoding="utf-8"))
     cohort = open_cohort(config)
     task = build(trained.task, "task", STORED)
-    needs = list(trained.model.inputs)
+    models = sorted(folder.path.glob("folds/*/model"))
+    needs = load_model(models[0]).inputs
     candidates = select_units(cohort, task, labelled=False, clinical_needed="clinical" in needs)
     table, refused = _in_scope(candidates, known["tracers"])
     inputs = load_inputs(
@@ -68,7 +69,14 @@ def run(config: DictConfig) -> int:
     missed = status[~status["status"].isin(["ok", "skipped"])]
     for row in missed.to_dict("records"):
         log.error("%s %s: %s", row["study"], row["status"], row["reason"])
-    log.info("%d of %d studies predicted: %s", len(status) - len(missed), len(status), out)
+    predicted = int((status["status"] == "ok").sum())
+    log.info(
+        "%d predicted, %d not, %d skipped: %s",
+        predicted,
+        len(missed),
+        len(status) - predicted - len(missed),
+        out,
+    )
     return len(missed)
 
 
@@ -108,32 +116,38 @@ def _ensemble(folder: RunFolder, inputs: Inputs) -> pd.DataFrame:
 def _study_status(
     cohort: Cohort, candidates: UnitTable, inputs: Inputs, refused: dict[str, str], task: Task
 ) -> pd.DataFrame:
-    """One row per study of the cohort and unit that it belongs to."""
-    found = {row["unit"]: row for row in inputs.status.to_dict("records")}
-    found |= {
-        unit: {**found.get(unit, {}), "status": "refused", "reason": reason}
-        for unit, reason in refused.items()
-    }
-    units_of: dict[str, list[str]] = {}
-    for unit in candidates.units:
-        for series in unit.series:
-            units_of.setdefault(series.study, []).append(unit.id)
-    excluded = candidates.status[candidates.status["status"] == "excluded"]
-    reasons: dict[str, str] = dict(zip(excluded["patient"], excluded["reason"], strict=True))
+    """One row per study and unit, also of those that were left out; no study is without a row."""
+    stages = {row["unit"]: row for row in inputs.status.to_dict("records")}
     rows = []
+    for candidate in candidates.status.to_dict("records"):
+        unit = candidate["unit"]
+        found = candidate
+        if unit in refused:
+            found = {"status": "refused", "reason": refused[unit]}
+        elif candidate["status"] == "ok":
+            found = stages[unit]
+        rows += [
+            {
+                "study": study,
+                "patient": candidate["patient"],
+                "unit": unit,
+                "status": found["status"],
+                "reason": found["reason"],
+            }
+            for study in candidate["studies"]
+        ]
+    seen = {row["study"] for row in rows}
     for study in cohort.studies.to_dict("records"):
-        for unit_id in units_of.get(study["study"], [""]):
-            row = found.get(unit_id, {})
-            wanted = study["arm"] in task.arms and study["timepoint"] in task.timepoints
-            other = f"arm {study['arm']}, timepoint {study['timepoint']}: not of task {task.name}"
-            fallback = reasons.get(study["patient"], "no unit of the task") if wanted else other
+        if study["study"] not in seen:
+            what = f"arm {study['arm']}, timepoint {study['timepoint']}"
+            reason = f"{what}: not of task {task.name}"
             rows.append(
                 {
                     "study": study["study"],
                     "patient": study["patient"],
-                    "unit": unit_id,
-                    "status": row.get("status", "excluded" if wanted else "skipped"),
-                    "reason": row.get("reason", fallback),
+                    "unit": "",
+                    "status": "skipped",
+                    "reason": reason,
                 }
             )
     return pd.DataFrame(rows)

@@ -97,8 +97,8 @@ def run_name(config: Mapping[str, Any], fingerprint: str) -> str:
 def _relevant(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that decide a run's results; `trainer` lies in those of the model."""
     seen = {key: config[key] for key in NAMED_BY if key in config}
-    if "image" not in config["model"]["inputs"]:
-        del seen["imaging"]
+    if "image" not in config["model"].get("inputs", ["image"]):
+        seen.pop("imaging", None)
     return seen
 
 
@@ -176,8 +176,8 @@ def finished_run(path: Path) -> RunFolder:
 def find_runs(given: list[Path]) -> list[Path]:
     """Return the finished runs among the given folders.
 
-    A folder that holds runs gives those of its newest comparison: the same task and folds as the
-    run that finished last, in the order in which they finished. Others are named in the log.
+    A folder that holds runs gives those of its newest comparison: the same task, data and folds as
+    the run that finished last, in the order in which they finished. Others are named in the log.
     """
     runs: list[Path] = []
     for path in given:
@@ -195,10 +195,12 @@ def _newest_comparison(runs: list[Path]) -> list[Path]:
     kind_of = {}
     for run in runs:
         known = json.loads((finished_run(run).path / "provenance.json").read_text("utf-8"))
-        kind_of[run] = (known["task"]["name"], known["splits_hash"])
+        kind_of[run] = hash_of(known["task"], known["splits_hash"], known["data_fingerprint"])
     by_age = sorted(runs, key=lambda run: (run / "done.json").stat().st_mtime_ns)
     chosen = [run for run in by_age if kind_of[run] == kind_of[by_age[-1]]]
     left = sorted(run.name for run in runs if run not in chosen)
     if left:
-        log.warning("another task or other folds, not in this report: %s", ", ".join(left))
+        log.warning(
+            "another task, other data or other folds, not in this report: %s", ", ".join(left)
+        )
     return chosen

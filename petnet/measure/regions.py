@@ -10,7 +10,7 @@ from petnet.errors import InputError
 from petnet.units import Region
 from petnet.volume import Volume, check_same_grid, read_mask, same_grid
 
-__all__ = ["mask_on_grid", "region_masks", "union"]
+__all__ = ["lesion_masks", "mask_on_grid", "union"]
 
 
 def mask_on_grid(mask: Volume, image: Volume) -> Volume:
@@ -39,8 +39,11 @@ def mask_on_grid(mask: Volume, image: Volume) -> Volume:
     return Volume(sampled >= 0.5 - 1e-6, image.affine, "label", "MASK")
 
 
-def region_masks(regions: Sequence[Region], image: Volume, native: str) -> list[Volume]:
-    """Return each region on the grid of `image`; those of which nothing lies on it are left out.
+def lesion_masks(regions: Sequence[Region], image: Volume, native: str) -> list[Volume]:
+    """Return each lesion on the grid of `image`; those of which nothing lies on it are left out.
+
+    Regions with the same `lesion_uid` (two readers, two methods) are one lesion: their union. A
+    region without one is a lesion of its own.
 
     Parameters
     ----------
@@ -53,15 +56,15 @@ def region_masks(regions: Sequence[Region], image: Volume, native: str) -> list[
     InputError
         A mask is on another grid than the rois table says, or nothing of any lies on this grid.
     """
-    made: list[Volume] = []
-    for region in regions:
+    made: dict[str, list[Volume]] = {}
+    for number, region in enumerate(regions):
         mask = read_mask(region.path, region.label)
         if region.grid == native:
             check_same_grid(image, mask, str(region.path))
         elif not same_grid(image, mask):
             mask = mask_on_grid(mask, image)
         if mask.array.any():
-            made.append(mask)
+            made.setdefault(region.lesion_uid or f"region {number}", []).append(mask)
     if not made:
         raise InputError(
             ", ".join(str(r.path) for r in regions),
@@ -69,7 +72,7 @@ def region_masks(regions: Sequence[Region], image: Volume, native: str) -> list[
             f"at least one voxel on the {native} grid",
             "none after resampling",
         )
-    return made
+    return [union(masks) for masks in made.values()]
 
 
 def union(masks: Sequence[Volume]) -> Volume:

@@ -17,7 +17,7 @@ from petnet.errors import InputError, PetnetError
 from petnet.files import content_hash, hash_of, write_json
 from petnet.ingest.quality import implausible_suv
 from petnet.measure.lesion import QUANTITIES, burden, lesion_quantities
-from petnet.measure.regions import region_masks, union
+from petnet.measure.regions import lesion_masks, union
 from petnet.progress import track
 from petnet.radiomics.extractor import FeatureSet, columns, extract_batch
 from petnet.radiomics.kernels.dispatch import resolve_device
@@ -26,7 +26,7 @@ from petnet.volume import Volume, read_volume
 
 __all__ = ["feature_table"]
 
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 BATCH = 16
 BATCH_BYTES = 512 * 2**20
 Outcome = TypeVar("Outcome")
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class _Measured:
-    """An image and the masks of the unit's regions on its grid."""
+    """An image and the masks of the unit's lesions on its grid."""
 
     image: Volume
     masks: list[Volume]
@@ -198,7 +198,7 @@ def _cache_key(
         for what, path in named:
             if path is not None and not path.is_file():
                 raise InputError(str(path), what, "an existing NIfTI file", "no such file")
-        labels = [(r.grid, r.label) for r in series.regions]
+        labels = [(r.grid, r.label, r.lesion_uid) for r in series.regions]
         contents = [content_hash(path) if path else None for _, path in named]
         parts.append([series.arm, series.timepoint, labels, contents])
     return hash_of(*parts)
@@ -211,10 +211,10 @@ def _series_images(series: Series, ct_wanted: bool) -> dict[str, _Measured]:
         fault = implausible_suv(pet)
         if fault:
             raise PetnetError(f"{series.pet}: {fault}")
-        made["PT"] = _Measured(pet, region_masks(series.regions, pet, "pet"))
+        made["PT"] = _Measured(pet, lesion_masks(series.regions, pet, "pet"))
     if series.ct is not None and ct_wanted:
         ct = read_volume(series.ct, "HU", "CT")
-        made["CT"] = _Measured(ct, region_masks(series.regions, ct, "ct"))
+        made["CT"] = _Measured(ct, lesion_masks(series.regions, ct, "ct"))
     return made
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Columns", "read_columns", "status_table"]
 
-STATUS = ("unit", "patient", "status", "reason")
+STATUS = ("unit", "patient", "status", "reason", "studies")
 
 
 @dataclass(frozen=True, eq=False)

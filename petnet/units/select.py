@@ -29,6 +29,7 @@ class Region:
     path: Path
     label: int | None
     grid: Literal["pet", "ct"]
+    lesion_uid: str | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ class UnitTable:
         (n, K), indexed by unit id: numbers as float64; ordinal columns as ordered, categorical
         ones as unordered Categorical with the levels of the task.
     status : pandas.DataFrame
-        One row per candidate unit: unit, patient, status ("ok", "excluded"), reason.
+        One row per candidate unit: unit, patient, status ("ok", "excluded"), reason, studies
+        (tuple of str). A region that belongs to no unit has a row with an empty unit.
     """
 
     units: tuple[Unit, ...]
@@ -138,6 +140,7 @@ def select_units(
                 "patient": unit.patient,
                 "status": "excluded" if reason else "ok",
                 "reason": reason,
+                "studies": tuple(s.study for s in unit.series),
             }
         )
         if not reason:
@@ -180,7 +183,7 @@ def _target_rows(source: str, targets: pd.DataFrame, task: Task) -> dict[str, in
     return rows
 
 
-def _candidates(cohort: Cohort, task: Task) -> tuple[list[Unit], list[dict[str, str]]]:
+def _candidates(cohort: Cohort, task: Task) -> tuple[list[Unit], list[dict[str, Any]]]:
     """Return units in order of their id, and a row for each region that belongs to none."""
     wanted = cohort.studies[
         cohort.studies["arm"].isin(task.arms) & cohort.studies["timepoint"].isin(task.timepoints)
@@ -196,12 +199,19 @@ def _candidates(cohort: Cohort, task: Task) -> tuple[list[Unit], list[dict[str, 
     rois = cohort.rois[cohort.rois["role"].isin(task.roles)]
     by_study = {str(study): group for study, group in rois.groupby("study")}
     made: dict[str, Unit] = {}
-    excluded: list[dict[str, str]] = []
+    excluded: list[dict[str, Any]] = []
     for study in wanted.to_dict("records"):
         parts = _parts(cohort, task, by_study.get(study["study"]))
         if not parts or None in [part for part, _ in parts if PART[task.unit]]:
             reason = f"a region of study {study['study']} without {PART[task.unit]}, or no region"
-            excluded.append({"unit": "", "patient": study["patient"], "reason": reason})
+            excluded.append(
+                {
+                    "unit": "",
+                    "patient": study["patient"],
+                    "reason": reason,
+                    "studies": (study["study"],),
+                }
+            )
         for part, regions in parts:
             if part is None and PART[task.unit]:
                 continue
@@ -283,6 +293,7 @@ def _regions(cohort: Cohort, rows: pd.DataFrame) -> tuple[Region, ...]:
             if row.get("label") is not None and row["label"] == row["label"]
             else None,
             row["grid"],
+            row["lesion_uid"] if isinstance(row.get("lesion_uid"), str) else None,
         )
         for row in rows.to_dict("records")
     )

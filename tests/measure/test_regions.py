@@ -5,7 +5,7 @@ import pytest
 import SimpleITK as sitk
 
 from petnet.errors import InputError
-from petnet.measure.regions import mask_on_grid, region_masks, union
+from petnet.measure.regions import lesion_masks, mask_on_grid, union
 from petnet.units import Region
 from petnet.volume import Volume, write_volume
 
@@ -64,9 +64,9 @@ def test_union_of_labels_of_one_map(tmp_path, pet):
     labels[6:][labels[6:] > 0] = 2
     path = tmp_path / "labels.nii.gz"
     write_volume(path, Volume(labels, COARSE, "label", "MASK"), np.uint8)
-    both = union(region_masks([region(path, 1), region(path, 2)], pet, "pet"))
+    both = union(lesion_masks([region(path, 1), region(path, 2)], pet, "pet"))
     np.testing.assert_array_equal(both.array, labels > 0)
-    (one,) = region_masks([region(path, 2)], pet, "pet")
+    (one,) = lesion_masks([region(path, 2)], pet, "pet")
     np.testing.assert_array_equal(one.array, labels == 2)
 
 
@@ -76,8 +76,8 @@ def test_a_mask_that_claims_the_grid_must_have_it(tmp_path, pet):
     path = tmp_path / "moved.nii.gz"
     write_volume(path, Volume(blob().astype(np.uint8), moved, "label", "MASK"), np.uint8)
     with pytest.raises(InputError, match=r"moved.nii.gz: grid.*origin \(40.*origin \(41"):
-        region_masks([region(path)], pet, "pet")
-    assert region_masks([region(path, grid="ct")], pet, "pet")[0].array.any()
+        lesion_masks([region(path)], pet, "pet")
+    assert lesion_masks([region(path, grid="ct")], pet, "pet")[0].array.any()
 
 
 def test_a_mask_outside_the_image_is_an_error(tmp_path, pet):
@@ -86,4 +86,4 @@ def test_a_mask_outside_the_image_is_an_error(tmp_path, pet):
     path = tmp_path / "far.nii.gz"
     write_volume(path, Volume(blob().astype(np.uint8), far, "label", "MASK"), np.uint8)
     with pytest.raises(InputError, match="none after resampling"):
-        region_masks([region(path, grid="ct")], pet, "pet")
+        lesion_masks([region(path, grid="ct")], pet, "pet")
