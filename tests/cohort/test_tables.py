@@ -142,3 +142,33 @@ def test_fingerprint_follows_content(folder, tmp_path):
 def test_quoted_fields_may_hold_separators_and_line_ends(folder):
     text = 'patient,note\np1,"a, b\nc"\n\n,\np2,"say ""hi"""\n'
     assert read_cohort(folder(targets=text)).targets["note"].tolist() == ["a, b\nc", 'say "hi"']
+
+
+def test_a_stray_quote_swallows_no_patients(folder):
+    with pytest.raises(InputError, match="well-formed CSV"):
+        read_cohort(folder(targets='patient,note\np1,"oops\np2,fine\n'))
+
+
+def test_a_manifest_of_two_dates_keeps_what_belongs_to_each(tmp_path):
+    path = tmp_path / "manifest.csv"
+    path.write_text(
+        "patient,timepoint,pet,mask,dose_bq,weight_kg,center,her2\n"
+        "2023/1,baseline,a.nii,m.nii,2.9e8,70,A,1\n2023/1,followup,b.nii,n.nii,3e8,68,B,1\n"
+    )
+    cohort = read_cohort(path)
+    assert cohort.studies["dose_bq"].tolist() == [2.9e8, 3e8]
+    assert cohort.studies["center"].tolist() == ["A", "B"]
+    assert cohort.targets.to_dict("records") == [
+        {"patient": "2023/1", "weight_kg": "70", "her2": "1"}
+    ]
+
+
+def test_names_with_spaces_around_them_are_one_name(folder):
+    with pytest.raises(InputError, match="each name once"):
+        read_cohort(folder(targets="patient,age ,age\np1,1,2\n"))
+
+
+def test_a_table_without_rows_is_a_table(folder):
+    assert read_cohort(folder(targets="patient,her2\n")).targets.empty
+    with pytest.raises(InputError, match="'patient'"):
+        read_cohort(folder(targets="her2\n"))

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file
 
-from petnet.cli import main
+from petnet.cli import config_folder, main
 
 
 def test_check_finds_nothing_wrong(cohort, capsys):
@@ -104,6 +104,40 @@ def test_a_broken_study_becomes_a_row_and_the_rest_is_predicted(finished, cohort
     assert "FAPI" in status.loc["P0005", "reason"]
     assert (status["status"] == "ok").sum() == 11 == len(pd.read_csv(out))
     assert main(["check", f"cohort='{broken}'"]) == 1
+
+
+def test_no_lesion_of_a_lesion_task_is_lost(cohort, work, train):
+    """An excluded lesion beside a sound one and a region without a name have their own rows."""
+    lesions = work / "lesions"
+    shutil.copytree(cohort, lesions)
+    targets = pd.read_csv(lesions / "targets.csv", dtype=str)
+    rois = pd.read_csv(lesions / "rois.csv", dtype=str)
+    targets["lesion_uid"] = rois["lesion_uid"].to_numpy()
+    own = work / "lesion configs" / "task"
+    own.mkdir(parents=True)
+    text = (config_folder() / "task" / "her2.yaml").read_text()
+    (own / "her2_lesions.yaml").write_text(text.replace("unit: patient", "unit: lesion"))
+    targets.to_csv(lesions / "targets.csv", index=False)
+    out = f"out='{work / 'lesion runs'}'"
+    config = ["--config-dir", str(work / "lesion configs"), "task=her2_lesions"]
+    assert train(*config, f"cohort='{lesions}'", out) == 0
+    (run,) = (work / "lesion runs").glob("her2-lr-*")
+    second = rois.iloc[[0]].assign(roi="second", lesion_uid="P0001-L2")
+    nameless = rois.iloc[[1]].assign(roi="nameless", lesion_uid="")
+    pd.concat([rois, second, nameless]).to_csv(lesions / "rois.csv", index=False)
+    bad = targets.iloc[[0]].assign(lesion_uid="P0001-L2", clinical_t="unknown")
+    pd.concat([targets, bad]).to_csv(lesions / "targets.csv", index=False)
+    table = work / "lesions.csv"
+    code = main(["predict", f"run='{run}'", f"cohort='{lesions}'", f"out='{table}'",
+                 f"data.cache='{work / 'cache'}'"])  # fmt: skip
+    assert code == 1
+    assert len(pd.read_csv(table)) == 14
+    status = pd.read_csv(work / "lesions.status.csv")
+    lost = status[status["status"] != "ok"].set_index("study")["reason"]
+    assert "unknown" in lost["P0001-baseline"]
+    assert "without lesion_uid" in lost["P0002-baseline"]
+    assert (status["status"] == "ok").sum() == 14
+    assert set(status["study"]) == set(pd.read_csv(lesions / "studies.csv")["study"])
 
 
 def test_a_cohort_of_broken_studies_is_all_rows_and_no_prediction(finished, cohort, work):

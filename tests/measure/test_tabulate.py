@@ -141,3 +141,25 @@ def test_batches_of_any_size_give_the_same_table(units, monkeypatch):
     monkeypatch.setattr("petnet.measure.tabulate.BATCH_BYTES", 0)
     one_by_one, _ = feature_table(units, [PET, CT], SERIES, "cpu", workers=1)
     pd.testing.assert_frame_equal(whole, one_by_one)
+
+
+def test_a_lesion_outlined_by_two_readers_is_one_lesion(tmp_path):
+    pet = saved(tmp_path / "pet.nii.gz", np.full((6, 6, 6), 5.0))
+    first, second = np.zeros((6, 6, 6)), np.zeros((6, 6, 6))
+    first[1:4, 1:4, 1:4], second[1:5, 1:4, 1:4] = 1, 1
+    paths = [
+        saved(tmp_path / f"{n}.nii.gz", m, "label", "MASK", np.uint8)
+        for n, m in (("a", first), ("b", second))
+    ]
+
+    def volume(*uids):
+        regions = tuple(
+            Region(str(p), "primary", p, None, "pet", uid)
+            for p, uid in zip(paths, uids, strict=True)
+        )
+        series = Series("s", "fdg", "baseline", "FDG", pet, None, regions)
+        table, _ = feature_table([Unit("p", "p", "p", "c", (series,))], [], SERIES, "cpu")
+        return table.loc["p", "measure__MTV41"]
+
+    assert volume("L1", "L1") == pytest.approx(36 * 0.064)
+    assert volume("L1", "L2") == pytest.approx((27 + 36) * 0.064)
