@@ -14,7 +14,9 @@ Device = Literal["cpu", "cuda"]
 log = logging.getLogger(__name__)
 
 
-def choose_device(choice: str, cuda_available: bool, reason: str = "") -> Device:
+def choose_device(
+    choice: str, cuda_available: bool, reason: str = "", what: str = "this"
+) -> Device:
     """Resolve a device setting; never silently.
 
     Parameters
@@ -24,6 +26,8 @@ def choose_device(choice: str, cuda_available: bool, reason: str = "") -> Device
         What the library that will use the device says of it.
     reason : str
         Why CUDA is not available, for the message.
+    what : str
+        What will run there, for the log.
 
     Raises
     ------
@@ -43,5 +47,5 @@ def choose_device(choice: str, cuda_available: bool, reason: str = "") -> Device
         )
     chosen: Device = "cuda" if choice != "cpu" and cuda_available else "cpu"
     if choice == "auto":
-        log.info("device=auto chose %s", chosen)
+        log.info("device=auto chose %s for %s", chosen, what)
     return chosen

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from petnet.errors import InputError
-from petnet.files import atomic_path, hash_of
+from petnet.files import hash_of, write_csv
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,8 +76,7 @@ class Splits:
 
     def save(self, path: Path) -> None:
         """Write the table as CSV."""
-        with atomic_path(path) as temporary:
-            self.table.to_csv(temporary, index=False)
+        write_csv(path, self.table)
 
     @classmethod
     def load(cls, path: Path, units: Sequence[str]) -> Splits:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from petnet.commands.common import open_cohort
-from petnet.files import atomic_path
+from petnet.files import write_csv
 from petnet.ingest.quality import check_study
 from petnet.progress import track
 
@@ -36,6 +36,5 @@ def run(config: DictConfig) -> int:
     errors, warnings = int(counts.get("error", 0)), int(counts.get("warning", 0))
     print(f"{len(studies)} studies, {len(table)} checks: {errors} errors, {warnings} warnings")
     if config.out:
-        with atomic_path(Path(config.out)) as temporary:
-            table.to_csv(temporary, index=False)
+        write_csv(Path(config.out), table)
     return errors

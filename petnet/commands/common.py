@@ -80,7 +80,7 @@ def resolve_device(choice: str) -> Device:
     from petnet.devices import choose_device
 
     reason = "" if torch.cuda.is_available() else "torch finds no usable CUDA device"
-    return choose_device(choice, torch.cuda.is_available(), reason)
+    return choose_device(choice, torch.cuda.is_available(), reason, "images and networks")
 
 
 def with_suffix(path: Path, suffix: str) -> Path:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from petnet.commands.common import build, feature_sets, open_cohort, with_suffix
 from petnet.errors import InputError
-from petnet.files import atomic_path, write_json
+from petnet.files import atomic_path, write_csv, write_json
 from petnet.measure.tabulate import feature_table
 from petnet.radiomics.extractor import provenance
 from petnet.units import select_units
@@ -33,14 +33,15 @@ def run(config: DictConfig) -> int:
         units.units, sets, task.series, config.device, Path(config.data.cache), config.data.workers
     )
     excluded = units.status[units.status["status"] == "excluded"].assign(stage="selection")
-    with atomic_path(out) as temporary:
-        if out.suffix == ".parquet":
+    if out.suffix == ".csv":
+        write_csv(out, table, index=True)
+    else:
+        with atomic_path(out) as temporary:
             table.to_parquet(temporary)
-        else:
-            table.to_csv(temporary)
     write_json(with_suffix(out, ".provenance.json"), [provenance(s) for s in sets])
-    with atomic_path(with_suffix(out, ".status.csv")) as temporary:
-        pd.concat([pd.DataFrame(status), excluded]).to_csv(temporary, index=False)
+    columns = ["unit", "patient", "stage", "status", "reason"]
+    rows = pd.concat([pd.DataFrame(status, columns=columns), excluded[columns]])
+    write_csv(with_suffix(out, ".status.csv"), rows)
     failed = [row for row in status if row["status"] == "failed"]
     for row in failed:
         log.error("%s: %s", row["unit"], row["reason"])

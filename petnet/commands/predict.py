@@ -17,9 +17,10 @@ from petnet.commands.common import (
     resolve_device,
     with_suffix,
 )
+from petnet.errors import InputError
 from petnet.evaluation.inputs import Inputs, load_inputs
 from petnet.evaluation.run_folder import RunFolder, finished_run
-from petnet.files import atomic_path
+from petnet.files import write_csv
 from petnet.models.registry import load_model
 from petnet.progress import track
 from petnet.units import UnitTable, select_units
@@ -48,6 +49,8 @@ def run(config: DictConfig) -> int:
     cohort = open_cohort(config)
     task = build(trained.task, "task", STORED)
     models = sorted(folder.path.glob("folds/*/model"))
+    if not models:
+        raise InputError(str(folder.path), "folds/*/model", "the models of its folds", "none")
     needs = load_model(models[0]).inputs
     candidates = select_units(cohort, task, labelled=False, clinical_needed="clinical" in needs)
     table, refused = _in_scope(candidates, known["tracers"])
@@ -64,8 +67,8 @@ def run(config: DictConfig) -> int:
     )
     out = Path(config.out)
     status = _study_status(cohort, candidates, inputs, refused, task)
-    _write(_ensemble(folder, inputs), out)
-    _write(status, with_suffix(out, ".status.csv"))
+    write_csv(out, _ensemble(models, folder, inputs))
+    write_csv(with_suffix(out, ".status.csv"), status)
     missed = status[~status["status"].isin(["ok", "skipped"])]
     for row in missed.to_dict("records"):
         log.error("%s %s: %s", row["study"], row["status"], row["reason"])
@@ -91,10 +94,9 @@ def _in_scope(table: UnitTable, tracers: list[str]) -> tuple[UnitTable, dict[str
     return table.take(keep), refused
 
 
-def _ensemble(folder: RunFolder, inputs: Inputs) -> pd.DataFrame:
+def _ensemble(models: list[Path], folder: RunFolder, inputs: Inputs) -> pd.DataFrame:
     """Average the probabilities of all fold models."""
     samples = inputs.samples
-    models = sorted(folder.path.glob("folds/*/model"))
     made = np.zeros((len(models), len(samples)))
     if len(samples):
         for row, path in enumerate(track(models, "models", len(models))):
@@ -151,8 +153,3 @@ def _study_status(
                 }
             )
     return pd.DataFrame(rows)
-
-
-def _write(table: pd.DataFrame, path: Path) -> None:
-    with atomic_path(path) as temporary:
-        table.to_csv(temporary, index=False)

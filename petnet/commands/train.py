@@ -19,7 +19,7 @@ from petnet.evaluation.crossval import Procedure, cross_validate
 from petnet.evaluation.inputs import Inputs, load_inputs
 from petnet.evaluation.run_folder import RunFolder, provenance, run_name
 from petnet.evaluation.summary import baseline_scores, summarise
-from petnet.files import atomic_path, write_json
+from petnet.files import atomic_path, write_csv, write_json
 from petnet.imaging.gallery import gallery
 from petnet.radiomics.extractor import FeatureSet
 from petnet.radiomics.extractor import provenance as feature_provenance
@@ -94,8 +94,8 @@ def _train(
         lambda: build(config.model, "model"), config.seed, config.cv.inner_folds, settings["device"]
     )
     predictions = cross_validate(procedure, inputs.samples, readable, folder.path)
-    _write(predictions, folder.path / "predictions.csv")
-    _write(baselines, folder.path / "baselines.csv")
+    write_csv(folder.path / "predictions.csv", predictions)
+    write_csv(folder.path / "baselines.csv", baselines)
     models = summarise(predictions, baselines)
     models[0]["auc_training"] = _training_auc(folder.path)
     write_json(folder.path / "metrics.json", {"models": models})
@@ -190,11 +190,6 @@ def _first_reason(inputs: Inputs) -> str:
     return f"none ({inputs.status['reason'].iloc[0]})"
 
 
-def _write(table: pd.DataFrame, path: Path) -> None:
-    with atomic_path(path) as temporary:
-        table.to_csv(temporary, index=False)
-
-
 def _write_inputs(
     path: Path, task: Task, inputs: Inputs, splits: Splits, sets: list[FeatureSet]
 ) -> None:
@@ -211,8 +206,8 @@ def _write_inputs(
     clinical = samples.clinical.reset_index(drop=True).assign(
         **{c: np.exp(samples.clinical[c].to_numpy()) for c in task.clinical.log}
     )
-    _write(pd.concat([units, clinical], axis=1), path / "units.csv")
-    _write(inputs.status, path / "status.csv")
+    write_csv(path / "units.csv", pd.concat([units, clinical], axis=1))
+    write_csv(path / "status.csv", inputs.status)
     with atomic_path(path / "features.parquet") as temporary:
         samples.radiomics.to_parquet(temporary)
     write_json(path / "features.provenance.json", [feature_provenance(s) for s in sets])

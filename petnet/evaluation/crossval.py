@@ -15,7 +15,7 @@ import pandas as pd
 from petnet.cohort.splits import Fold, Splits, inner_folds
 from petnet.devices import Device
 from petnet.errors import InputError
-from petnet.files import atomic_path, write_json
+from petnet.files import write_csv, write_json
 from petnet.models.protocol import FitContext, Model, Samples
 from petnet.models.registry import load_model, save_model
 from petnet.progress import track
@@ -116,6 +116,5 @@ def _finish_fold(procedure: Procedure, samples: Samples, fold: Fold, folder: Pat
                 "truth": test.target.astype(int),
             }
         )
-        with atomic_path(predictions) as temporary:
-            table.to_csv(temporary, index=False)
+        write_csv(predictions, table)
     return pd.read_csv(predictions, dtype={"unit": str, "patient": str})

@@ -1,10 +1,9 @@
 """A small simulated cohort and a finished run, made once through the command line."""
 
 import pytest
+from quick_settings import QUICK
 
 from petnet.cli import main
-
-QUICK = ["cv.folds=2", "cv.repeats=1", "cv.inner_folds=2", "features=glcm_only", "imaging=small"]
 
 
 @pytest.fixture(scope="session")

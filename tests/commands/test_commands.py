@@ -11,6 +11,11 @@ from safetensors.numpy import load_file
 from petnet.cli import config_folder, main
 
 
+def predict(work, run, cohort, out):
+    given = [f"run='{run}'", f"cohort='{cohort}'", f"out='{out}'"]
+    return main(["predict", *given, f"data.cache='{work / 'cache'}'"])
+
+
 def test_check_finds_nothing_wrong(cohort, capsys):
     assert main(["check", f"cohort='{cohort}'"]) == 0
     assert "0 errors, 0 warnings" in capsys.readouterr().out
@@ -29,7 +34,9 @@ def test_extract_writes_table_provenance_and_status(cohort, work):
     }
     texture = {c for c in table if not c.startswith("measure__")}
     assert texture == described
-    assert (pd.read_csv(work / "features.status.csv")["status"] == "ok").all()
+    status = pd.read_csv(work / "features.status.csv")
+    assert (status["status"] == "ok").all()
+    assert list(status) == ["unit", "patient", "stage", "status", "reason"]
 
 
 def test_multirun_of_a_verb_that_writes_files(cohort, work, monkeypatch):
@@ -61,12 +68,7 @@ def test_the_same_command_finds_its_finished_run(finished, train, work):
 
 def test_predict_is_the_mean_of_the_fold_models(finished, cohort, work):
     out = work / "new" / "predictions.csv"
-    code = main(
-        [
-            "predict", f"run='{finished['lr']}'", f"cohort='{cohort}'", f"out='{out}'",
-            f"data.cache='{work / 'cache'}'",
-        ]
-    )  # fmt: skip
+    code = predict(work, finished["lr"], cohort, out)
     assert code == 0
     made = pd.read_csv(out).set_index("unit")
     assert (made["models"] == 2).all()
@@ -89,12 +91,7 @@ def test_a_broken_study_becomes_a_row_and_the_rest_is_predicted(finished, cohort
     studies.loc[studies["patient"] == "P0005", "tracer"] = "FAPI"
     studies.to_csv(broken / "studies.csv", index=False)
     out = work / "broken.csv"
-    code = main(
-        [
-            "predict", f"run='{finished['fusion']}'", f"cohort='{broken}'", f"out='{out}'",
-            f"data.cache='{work / 'cache'}'",
-        ]
-    )  # fmt: skip
+    code = predict(work, finished["fusion"], broken, out)
     assert code == 1
     status = pd.read_csv(work / "broken.status.csv").set_index("patient")
     assert status.loc["P0003", "status"] == "failed"
@@ -128,8 +125,7 @@ def test_no_lesion_of_a_lesion_task_is_lost(cohort, work, train):
     bad = targets.iloc[[0]].assign(lesion_uid="P0001-L2", clinical_t="unknown")
     pd.concat([targets, bad]).to_csv(lesions / "targets.csv", index=False)
     table = work / "lesions.csv"
-    code = main(["predict", f"run='{run}'", f"cohort='{lesions}'", f"out='{table}'",
-                 f"data.cache='{work / 'cache'}'"])  # fmt: skip
+    code = predict(work, run, lesions, table)
     assert code == 1
     assert len(pd.read_csv(table)) == 14
     status = pd.read_csv(work / "lesions.status.csv")
@@ -146,8 +142,7 @@ def test_a_cohort_of_broken_studies_is_all_rows_and_no_prediction(finished, coho
     for image in broken.glob("images/*/pet.nii.gz"):
         image.unlink()
     out = work / "none.csv"
-    code = main(["predict", f"run='{finished['lr']}'", f"cohort='{broken}'", f"out='{out}'",
-                 f"data.cache='{work / 'cache'}'"])  # fmt: skip
+    code = predict(work, finished["lr"], broken, out)
     assert code == 1
     assert pd.read_csv(out).empty
     status = pd.read_csv(work / "none.status.csv")
@@ -165,8 +160,7 @@ def test_studies_of_another_arm_and_bad_values_are_rows(finished, cohort, work):
     targets.loc[1, "clinical_t"] = "T4a"
     targets.to_csv(mixed / "targets.csv", index=False)
     out = work / "mixed.csv"
-    code = main(["predict", f"run='{finished['lr']}'", f"cohort='{mixed}'", f"out='{out}'",
-                 f"data.cache='{work / 'cache'}'"])  # fmt: skip
+    code = predict(work, finished["lr"], mixed, out)
     assert code == 1
     status = pd.read_csv(work / "mixed.status.csv").set_index("patient")
     assert status.loc["P0001", "status"] == "skipped"

@@ -9,7 +9,7 @@ import time
 
 import pandas as pd
 import pytest
-from conftest import QUICK
+from quick_settings import QUICK
 
 from petnet.evaluation.audit import artefacts
 

@@ -77,7 +77,7 @@ def resolve_device(choice: str) -> Device:
     reason = unusable_reason()
     if choice == "auto" and reason:
         log.info("CUDA is not used for radiomics: %s", reason)
-    return choose_device(choice, reason is None, reason or "")
+    return choose_device(choice, reason is None, reason or "", "texture counting")
 
 
 def pack(regions: Sequence[NDArray[Any]]) -> Packed:
