@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from petnet.errors import InputError
+from petnet.outcome import Kind, Outcome
 
 __all__ = ["Clinical", "Kind", "Task", "UnitLevel"]
 
-Kind = Literal["binary", "multiclass", "ordinal", "multilabel", "survival"]
 UnitLevel = Literal["patient", "lesion", "region"]
 Direction = Literal["higher", "lower"]
-TRAINABLE_KINDS: tuple[Kind, ...] = ("binary",)
+Separate = Literal["none", "role", "region"]
 
 
 @dataclass(frozen=True)
@@ -70,54 +70,117 @@ class Task:
     ----------
     name : str
     kind : {"binary", "multiclass", "ordinal", "multilabel", "survival"}
-    target : str
-        Column of the targets table; for binary tasks 1, 0 or empty (missing).
+    target : str or sequence of str
+        Column of the targets table: 1, 0 or empty (missing) for binary tasks; the value of the
+        class for multiclass and ordinal ones; the time for survival. Multilabel tasks name one
+        column of 1, 0 or empty per label.
     unit : {"patient", "lesion", "region"}
         What one prediction is about.
+    classes : sequence of str
+        Values of the target of multiclass and ordinal tasks, the latter in rising order.
+    positive, negative : sequence of str
+        For binary tasks whose column holds other values than 1 and 0: which of them are which.
+    event : str
+        For survival: the column that is 1 where the time ends with the event, 0 where censored.
     arms, timepoints, roles : tuple of str
-        Which studies and which regions of interest are looked at.
+        Which studies and which regions of interest are looked at. A unit need not have all.
+    separate : {"none", "role", "region"}
+        Whether features are those of the union of a unit's regions of interest, or of each role
+        or region for itself, with its name before the column.
+    regions : tuple of str
+        Regions of the body that are looked at; empty: all. Needed where they stand for themselves.
+    references : tuple of str
+        Regions with role "reference" whose mean uptake the lesions' is set against.
     group : str
         Column whose members never stand on both sides of a split.
     clinical : Clinical
     baselines : mapping of str to {"higher", "lower"}
         Single parameters judged beside every model; the direction that speaks for the positive
-        class is fixed beforehand.
+        class, the higher class or the earlier event is fixed beforehand.
+    columns : mapping of str to tuple of str
+        Named sets of shell patterns of columns, which configs of models refer to.
     """
 
     name: str
     kind: Kind
-    target: str
+    target: str | tuple[str, ...]
     unit: UnitLevel = "patient"
+    classes: tuple[str, ...] = ()
+    positive: tuple[str, ...] = ()
+    negative: tuple[str, ...] = ()
+    event: str = ""
     arms: tuple[str, ...] = ("fdg",)
     timepoints: tuple[str, ...] = ("baseline",)
     roles: tuple[str, ...] = ("primary",)
+    separate: Separate = "none"
+    regions: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
     group: str = "patient"
     clinical: Clinical = field(default_factory=Clinical)
     baselines: Mapping[str, Direction] = field(default_factory=dict)
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, allowed in (("kind", Kind), ("unit", UnitLevel)):
+        for name, allowed in (("kind", Kind), ("unit", UnitLevel), ("separate", Separate)):
             value = getattr(self, name)
             if value not in get_args(allowed):
                 self._refuse(name, f"one of {', '.join(get_args(allowed))}", value)
-        if self.kind not in TRAINABLE_KINDS:
-            self._refuse("kind", f"one of {', '.join(TRAINABLE_KINDS)} (others follow)", self.kind)
         for name in ("arms", "timepoints", "roles"):
+            object.__setattr__(self, name, self._names(name, needed=True))
+        for name in ("classes", "positive", "negative", "regions", "references"):
             object.__setattr__(self, name, self._names(name))
+        if self.kind == "multilabel":
+            object.__setattr__(self, "target", self._names("target", needed=True))
+        elif not isinstance(self.target, str) or not self.target:
+            self._refuse("target", "the name of one column", self.target)
+        self._check_kind()
         given: Any = self.clinical
         if not isinstance(given, Clinical):
             object.__setattr__(self, "clinical", Clinical.of(self.name, given))
         object.__setattr__(self, "baselines", dict(self.baselines or {}))
+        sets = {str(k): tuple(str(v) for v in vs) for k, vs in (self.columns or {}).items()}
+        object.__setattr__(self, "columns", sets)
+        self._check_columns()
+
+    def _check_columns(self) -> None:
+        """Refuse directions that are none, and a target among the clinical columns."""
         for parameter, direction in self.baselines.items():
             if direction not in get_args(Direction):
                 self._refuse(f"baselines.{parameter}", "higher or lower", direction)
-        if self.target in self.clinical.columns:
-            self._refuse("clinical", f"columns other than the target {self.target!r}", self.target)
+        for column in self.target_columns:
+            if column in self.clinical.columns:
+                self._refuse("clinical", f"columns other than the target {column!r}", column)
 
-    def _names(self, name: str) -> tuple[str, ...]:
+    def _check_kind(self) -> None:
+        """Refuse settings that the kind needs and lacks, or has and does not know."""
+        by_class = self.kind in ("multiclass", "ordinal")
+        if bool(self.classes) != by_class:
+            expected = "the values of the target" if by_class else f"none, as kind is {self.kind}"
+            self._refuse("classes", expected, list(self.classes))
+        if bool(self.event) != (self.kind == "survival"):
+            needed = "a column" if self.kind == "survival" else f"none, as kind is {self.kind}"
+            self._refuse("event", needed, self.event)
+        if bool(self.positive) != bool(self.negative) or set(self.positive) & set(self.negative):
+            both = [*self.positive, *self.negative]
+            self._refuse("positive, negative", "both or neither, without a common value", both)
+        if self.positive and self.kind != "binary":
+            self._refuse("positive, negative", f"none, as kind is {self.kind}", self.positive)
+        if self.separate == "region" and not self.regions:
+            self._refuse("regions", "the names of the regions, as they stand for themselves", [])
+        if self.kind == "multiclass" and self.baselines:
+            none = "none: one parameter has no direction among classes"
+            self._refuse("baselines", none, list(self.baselines))
+        try:
+            _ = self.outcome
+        except InputError as error:
+            self._refuse(error.field, error.expected, error.found)
+
+    def _names(self, name: str, needed: bool = False) -> tuple[str, ...]:
         value = getattr(self, name)
-        if isinstance(value, str) or not isinstance(value, Sequence) or not value:
-            self._refuse(name, "a list of names with at least one entry", value)
+        bad = isinstance(value, str) or not isinstance(value, Sequence)
+        if bad or (needed and not value):
+            least = "a list of names with at least one entry" if needed else "a list of names"
+            self._refuse(name, least, value)
         return tuple(str(v) for v in value)
 
     def _refuse(self, what: str, expected: str, found: object) -> None:
@@ -127,3 +190,21 @@ class Task:
     def series(self) -> tuple[tuple[str, str], ...]:
         """Every (arm, timepoint) that the task looks at."""
         return tuple((arm, time) for arm in self.arms for time in self.timepoints)
+
+    @property
+    def target_columns(self) -> tuple[str, ...]:
+        """Columns of the targets table that hold the target."""
+        first = (self.target,) if isinstance(self.target, str) else self.target
+        return (*first, self.event) if self.event else first
+
+    @property
+    def outcome(self) -> Outcome:
+        """What is predicted, as numbers."""
+        if self.kind == "survival":
+            return Outcome(self.kind, ("risk",))
+        return Outcome(self.kind, self.classes or self.target_columns)
+
+    @property
+    def compartments(self) -> tuple[str, ...]:
+        """What features are computed of, in order; one empty name where regions are united."""
+        return {"role": self.roles, "region": self.regions}.get(self.separate, ("",))

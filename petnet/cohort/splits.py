@@ -93,7 +93,7 @@ class Splits:
 def make_splits(
     units: Sequence[str],
     groups: Sequence[str],
-    target: NDArray[np.float64],
+    strata: NDArray[np.int64],
     folds: int,
     repeats: int,
     seed: int,
@@ -104,8 +104,8 @@ def make_splits(
     ----------
     units, groups : sequences of n str
         Unit ids and the group (patient) of each.
-    target : (n,) float64 array
-        Class of each unit.
+    strata : (n,) int array
+        What each side keeps in the same shares (`Outcome.strata`).
     folds, repeats, seed : int
 
     Raises
@@ -119,19 +119,19 @@ def make_splits(
     rows: list[dict[str, Any]] = []
     for repeat in range(repeats):
         state = int(np.random.SeedSequence([seed, repeat]).generate_state(1)[0])
-        for fold, (_, test) in enumerate(_divide(groups, target, folds, state)):
+        for fold, (_, test) in enumerate(_divide(groups, strata, folds, state)):
             rows += [{"repeat": repeat, "fold": fold, "unit": units[i]} for i in test]
     return Splits(tuple(units), pd.DataFrame(rows))
 
 
 def inner_folds(
-    groups: Sequence[str], target: NDArray[np.float64], folds: int, seed: int
+    groups: Sequence[str], strata: NDArray[np.int64], folds: int, seed: int
 ) -> list[Fold]:
-    """Divide a training part again for tuning; the folds are lowered to what its classes allow."""
-    smallest = min(_groups_per_class(groups, target).values())
+    """Divide a training part again for tuning; the folds are lowered to what its strata allow."""
+    smallest = min(_groups_per_class(groups, strata).values())
     if smallest < 2:
         return []
-    pairs = _divide(groups, target, min(folds, smallest), seed)
+    pairs = _divide(groups, strata, min(folds, smallest), seed)
     return [Fold(0, fold, train, test) for fold, (train, test) in enumerate(pairs)]
 
 
@@ -148,22 +148,20 @@ def splits_from_column(units: Sequence[str], split: Sequence[str | None]) -> Spl
     return Splits(tuple(units), pd.DataFrame({"repeat": 0, "fold": 0, "unit": held_out}))
 
 
-def _groups_per_class(groups: Sequence[str], target: NDArray[np.float64]) -> dict[float, int]:
+def _groups_per_class(groups: Sequence[str], strata: NDArray[np.int64]) -> dict[int, int]:
     import numpy as np
 
     names = np.asarray(groups)
-    return {float(c): len(set(names[target == c])) for c in np.unique(target)}
+    return {int(c): len(set(names[strata == c])) for c in np.unique(strata)}
 
 
 def _divide(
-    groups: Sequence[str], target: NDArray[np.float64], folds: int, state: int
+    groups: Sequence[str], strata: NDArray[np.int64], folds: int, state: int
 ) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
     import numpy as np
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-    per_class = _groups_per_class(groups, target)
-    if len(per_class) < 2:
-        raise InputError("targets", "classes", "at least two", f"only {list(per_class)}")
+    per_class = _groups_per_class(groups, strata)
     if min(per_class.values()) < folds:
         raise InputError(
             "targets", "patients per class", f"at least as many as folds ({folds})", f"{per_class}"
@@ -172,6 +170,6 @@ def _divide(
     blank = np.zeros((len(names), 1))
     if len(set(groups)) == len(names):
         simple = StratifiedKFold(folds, shuffle=True, random_state=state)
-        return list(simple.split(blank, target))
+        return list(simple.split(blank, strata))
     grouped = StratifiedGroupKFold(folds, shuffle=True, random_state=state)
-    return list(grouped.split(blank, target, names))
+    return list(grouped.split(blank, strata, names))

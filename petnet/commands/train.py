@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ from petnet.commands.common import build, feature_sets, open_cohort, resolve_dev
 from petnet.errors import InputError, PetnetError
 from petnet.evaluation.crossval import Procedure, cross_validate
 from petnet.evaluation.inputs import Inputs, load_inputs
+from petnet.evaluation.prediction_table import truths
 from petnet.evaluation.run_folder import RunFolder, provenance, run_name
 from petnet.evaluation.summary import baseline_scores, summarise
 from petnet.files import atomic_path, write_csv, write_json
@@ -83,7 +86,7 @@ def _train(
 ) -> int:
     sets = feature_sets(config.features)
     table = _labelled_units(config, task, cohort)
-    splits = _splits(config, cohort, table)
+    splits = _splits(config, task, cohort, table)
     inputs = _inputs(config, settings["device"], task, table, sets)
     readable = splits.restrict(inputs.samples.ids)
     baselines = baseline_scores(inputs.samples, readable, task.baselines)
@@ -97,7 +100,7 @@ def _train(
     write_csv(folder.path / "predictions.csv", predictions)
     write_csv(folder.path / "baselines.csv", baselines)
     models = summarise(predictions, baselines)
-    models[0]["auc_training"] = _training_auc(folder.path)
+    models[0]["training"] = _training(folder.path)
     write_json(folder.path / "metrics.json", {"models": models})
     _write_gallery(folder, inputs.table, predictions, config)
     seconds = time.monotonic() - start
@@ -127,18 +130,24 @@ def _three(value: float | None) -> str:
 
 def _labelled_units(config: DictConfig, task: Task, cohort: Cohort) -> UnitTable:
     table = select_units(cohort, task, labelled=True)
+    lacking = task.outcome.lacking(table.target)
+    if lacking:
+        source = f"{cohort.root}: table targets"
+        wanted = "two classes or more, an event, each label both ways"
+        raise InputError(source, ", ".join(task.target_columns), wanted, lacking)
     if config.permute is None:
         return table
     shuffled = np.random.default_rng(config.permute).permutation(table.target)
-    return UnitTable(table.units, shuffled, table.clinical, table.status)
+    return replace(table, target=shuffled)
 
 
-def _splits(config: DictConfig, cohort: Cohort, table: UnitTable) -> Splits:
+def _splits(config: DictConfig, task: Task, cohort: Cohort, table: UnitTable) -> Splits:
     """Divide all labelled units, readable or not, so that every model has the same folds."""
     cv = config.cv
     if not cv.use_split_column:
         groups = [unit.group for unit in table.units]
-        return make_splits(table.ids, groups, table.target, cv.folds, cv.repeats, config.seed)
+        strata = task.outcome.strata(table.target)
+        return make_splits(table.ids, groups, strata, cv.folds, cv.repeats, config.seed)
     if "split" not in cohort.studies:
         raise InputError(str(cohort.root), "table studies", "a column split", "none")
     by_patient = dict(zip(cohort.studies["patient"], cohort.studies["split"], strict=True))
@@ -163,18 +172,18 @@ def _inputs(
 
 def _check_folds(inputs: Inputs, splits: Splits) -> None:
     """Refuse before any training what would fail after it: a part without one of the classes."""
-    target = inputs.samples.target
+    outcome, target = inputs.samples.outcome, inputs.samples.target
     if not len(target):
         raise InputError("cohort", "units", "at least one that can be read", _first_reason(inputs))
     for fold in splits.folds():
         for part, positions in (("training", fold.train), ("held-out", fold.test)):
-            classes = np.unique(target[positions])
-            if len(classes) < 2 and (part == "training" or splits.count == 1):
+            lacking = outcome.lacking(target[positions])
+            if lacking and (part == "training" or splits.count == 1):
                 raise InputError(
                     "splits",
                     f"{part} part of fold {fold.name}",
-                    "both classes among the units that can be read",
-                    f"only {classes.astype(int).tolist()}",
+                    "all classes (an event) among the units that can be read",
+                    lacking,
                 )
 
 
@@ -200,7 +209,7 @@ def _write_inputs(
             "unit": samples.ids,
             "patient": samples.patients,
             "center": samples.centers,
-            "target": samples.target.astype(int),
+            **truths(samples.outcome, samples.target),
         }
     )
     clinical = samples.clinical.reset_index(drop=True).assign(
@@ -213,10 +222,14 @@ def _write_inputs(
     write_json(path / "features.provenance.json", [feature_provenance(s) for s in sets])
 
 
-def _training_auc(path: Path) -> float:
-    """Mean AUC on the training parts themselves: the gap to the headline is the optimism."""
-    found = [pd.read_json(p, typ="series")["training_auc"] for p in path.glob("folds/*/fold.json")]
-    return float(np.mean(found))
+def _training(path: Path) -> float | None:
+    """Mean headline figure on the training parts: the gap to the headline is the optimism."""
+    found = [
+        json.loads(p.read_text(encoding="utf-8"))["training"]
+        for p in sorted(path.glob("folds/*/fold.json"))
+    ]
+    known = [value for value in found if value is not None]
+    return float(np.mean(known)) if known else None
 
 
 def _write_gallery(

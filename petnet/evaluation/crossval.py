@@ -15,11 +15,12 @@ import pandas as pd
 from petnet.cohort.splits import Fold, Splits, inner_folds
 from petnet.devices import Device
 from petnet.errors import InputError
+from petnet.evaluation.headline import headline
+from petnet.evaluation.prediction_table import decided, scored, truths
 from petnet.files import write_csv, write_json
 from petnet.models.protocol import FitContext, Model, Samples
 from petnet.models.registry import load_model, save_model
 from petnet.progress import track
-from petnet.stats.discrimination import auc
 
 __all__ = ["Procedure", "cross_validate", "fold_folder", "fold_seed"]
 
@@ -63,7 +64,8 @@ class Procedure:
         """
         seed = fold_seed(self.seed, fold)
         train = samples.take(fold.train)
-        inner = inner_folds(train.groups, train.target, self.inner, seed)
+        strata = train.outcome.strata(train.target)
+        inner = inner_folds(train.groups, strata, self.inner, seed)
         work = folder / "work"
         model = self.factory().fit(train, inner, FitContext(seed, work, self.device))
         save_model(model, folder / "model")
@@ -81,7 +83,8 @@ def cross_validate(
     Returns
     -------
     pandas.DataFrame
-        unit, patient, model, repeat, fold, probability, truth: one row per held-out unit.
+        unit, patient, model, repeat, fold, and the columns of the outcome (scores, decision,
+        truth): one row per held-out unit.
     """
     if list(splits.units) != list(samples.ids):
         raise InputError("splits", "units", "those of the samples", "others")
@@ -100,10 +103,16 @@ def _finish_fold(procedure: Procedure, samples: Samples, fold: Fold, folder: Pat
         procedure.fit(samples, fold, folder)
         model = load_model(folder / "model")
         train, test = samples.take(fold.train), samples.take(fold.test)
-        apparent = auc(train.target, model.predict(train)[:, 0])
+        base = train.outcome.base(train.target)
+        fitted, predicted = model.predict(train), model.predict(test)
+        apparent = headline(train.outcome, train.target, fitted)
         write_json(
             folder / "fold.json",
-            {"training_auc": apparent, "seconds": round(time.monotonic() - start, 3)},
+            {
+                "base": base,
+                "training": None if np.isnan(apparent) else apparent,
+                "seconds": round(time.monotonic() - start, 3),
+            },
         )
         table = pd.DataFrame(
             {
@@ -112,9 +121,11 @@ def _finish_fold(procedure: Procedure, samples: Samples, fold: Fold, folder: Pat
                 "model": model.name,
                 "repeat": fold.repeat,
                 "fold": fold.fold,
-                "probability": model.predict(test)[:, 0],
-                "truth": test.target.astype(int),
+                **scored(test.outcome, predicted),
+                **decided(test.outcome, predicted, base),
+                **truths(test.outcome, test.target),
             }
         )
         write_csv(predictions, table)
-    return pd.read_csv(predictions, dtype={"unit": str, "patient": str})
+    text = ("unit", "patient", *(("truth", "decision") if samples.outcome.by_class else ()))
+    return pd.read_csv(predictions, dtype=dict.fromkeys(text, str))

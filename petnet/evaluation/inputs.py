@@ -97,6 +97,7 @@ def load_inputs(
         clinical=kept.clinical,
         radiomics=features.loc[kept.ids],
         images=images,
+        outcome=task.outcome,
     )
     notes = {row["unit"]: row["reason"] for row in rows if row["status"] == "ok" and row["reason"]}
     return Inputs(kept, samples, _status(table, failed, notes))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petnet.cohort.splits import Fold
+from petnet.outcome import BINARY, Outcome
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,8 +49,8 @@ class Samples:
     ----------
     ids, patients, groups, centers : tuples of n str
         Unit id, patient, group (never on both sides of a split; usually the patient), centre.
-    target : (n,) float64 array
-        1, 0 or NaN where unknown.
+    target : float64 array
+        One row per unit, as `outcome` and `petnet.outcome` say; NaN where unknown.
     clinical : pandas.DataFrame
         (n, K), indexed by unit id; numbers as float64, ordinal columns as ordered and categorical
         ones as unordered Categorical (levels from the task); may hold missing.
@@ -57,6 +58,8 @@ class Samples:
         (n, F) float64, indexed by unit id; may hold NaN.
     images : ImageSource or None
         None where no model of the run asks for images.
+    outcome : Outcome
+        What the target means and what a prediction looks like.
     """
 
     ids: tuple[str, ...]
@@ -67,6 +70,7 @@ class Samples:
     clinical: pd.DataFrame
     radiomics: pd.DataFrame
     images: ImageSource | None = None
+    outcome: Outcome = BINARY
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -127,7 +131,7 @@ class Model(Protocol):
         ...
 
     def predict(self, samples: Samples) -> NDArray[np.float64]:
-        """Return (n, K) probabilities; K = 1, the positive class, for binary tasks."""
+        """Return (n, K) float64, as `petnet.outcome` says for the kind that was fitted."""
         ...
 
     def save(self, folder: Path) -> None:

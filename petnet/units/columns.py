@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Columns", "read_columns", "status_table"]
 
+INDICATOR = "1 (positive), 0 (negative) or empty (missing)"
 STATUS = ("unit", "patient", "status", "reason", "studies")
 
 
@@ -25,8 +26,10 @@ class Columns:
 
     Attributes
     ----------
-    target : (rows,) float64 array
-        1, 0 or NaN where it is missing.
+    target : float64 array
+        As `petnet.outcome` says; NaN where it is missing.
+    known : (rows,) bool array
+        Whether the target says anything.
     clinical : pandas.DataFrame
         (rows, K), indexed by position.
     faults : dict of int to InputError
@@ -34,6 +37,7 @@ class Columns:
     """
 
     target: NDArray[np.float64]
+    known: NDArray[np.bool_]
     clinical: pd.DataFrame
     faults: dict[int, InputError]
 
@@ -67,13 +71,9 @@ def read_columns(
     import pandas as pd
 
     faults: dict[int, InputError] = {}
-    target = np.full(len(targets), np.nan)
-    if task.target in targets:
-        target = _numbers(source, targets, task.target, faults)
-        expected = "1 (positive), 0 (negative) or empty (missing)"
-        _refuse(
-            source, targets, task.target, np.isin(target, (0.0, 1.0), invert=True), expected, faults
-        )
+    target = task.outcome.empty(len(targets))
+    if set(task.target_columns) <= set(targets):
+        target = _target(source, targets, task, faults)
     made: dict[str, Any] = {}
     for column in task.clinical.columns if clinical_needed else ():
         if column not in targets:
@@ -92,7 +92,48 @@ def read_columns(
             )
             numbers = np.log(np.where(numbers > 0, numbers, np.nan))
         made[column] = numbers
-    return Columns(target, pd.DataFrame(made, index=range(len(targets))), faults)
+    known = task.outcome.known(target)
+    return Columns(target, known, pd.DataFrame(made, index=range(len(targets))), faults)
+
+
+def _target(
+    source: str, frame: pd.DataFrame, task: Task, faults: dict[int, InputError]
+) -> NDArray[np.float64]:
+    """Read the columns of the target into the numbers of `petnet.outcome`."""
+    import numpy as np
+
+    first = task.target_columns[0]
+    if task.kind == "survival":
+        time = _numbers(source, frame, first, faults)
+        _refuse(source, frame, first, time <= 0, "a time above 0", faults)
+        event = _indicator(source, frame, task.event, "1 (event), 0 (censored) or empty", faults)
+        return np.column_stack([time, event])
+    if task.kind == "multilabel":
+        return np.column_stack(
+            [_indicator(source, frame, c, INDICATOR, faults) for c in task.target_columns]
+        )
+    levels = task.classes or (*task.negative, *task.positive)
+    if not levels:
+        return _indicator(source, frame, first, INDICATOR, faults)
+    codes = np.array(_levels(source, frame, first, levels, False, faults).codes, dtype=np.float64)
+    codes[codes < 0] = np.nan
+    if task.kind != "binary":
+        return codes
+    return np.where(np.isnan(codes), np.nan, codes >= len(task.negative)).astype(np.float64)
+
+
+def _indicator(
+    source: str,
+    frame: pd.DataFrame,
+    column: str,
+    expected: str,
+    faults: dict[int, InputError],
+) -> NDArray[np.float64]:
+    import numpy as np
+
+    numbers = _numbers(source, frame, column, faults)
+    _refuse(source, frame, column, np.isin(numbers, (0.0, 1.0), invert=True), expected, faults)
+    return numbers
 
 
 def _refuse(

@@ -22,7 +22,10 @@ __all__ = ["Region", "Series", "Unit", "UnitTable", "select_units"]
 
 @dataclass(frozen=True)
 class Region:
-    """One delineated region: a label map file and the label in it (None: all above zero)."""
+    """One delineated region: a label map file and the label in it (None: all above zero).
+
+    `region` is where in the body it lies, as the rois table names it.
+    """
 
     roi: str
     role: str
@@ -30,11 +33,15 @@ class Region:
     label: int | None
     grid: Literal["pet", "ct"]
     lesion_uid: str | None = None
+    region: str | None = None
 
 
 @dataclass(frozen=True)
 class Series:
-    """The images of one study (arm × timepoint) that a unit is predicted from."""
+    """The images of one study (arm × timepoint) that a unit is predicted from.
+
+    `references` are the task's reference regions (role "reference"): what lesions are set against.
+    """
 
     study: str
     arm: str
@@ -43,6 +50,7 @@ class Series:
     pet: Path | None
     ct: Path | None
     regions: tuple[Region, ...]
+    references: tuple[Region, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,8 +74,8 @@ class UnitTable:
     Attributes
     ----------
     units : tuple of Unit
-    target : (n,) float64 array
-        1, 0 or NaN where it is missing.
+    target : float64 array
+        One row per unit, as `petnet.outcome` says; NaN where it is missing.
     clinical : pandas.DataFrame
         (n, K), indexed by unit id: numbers as float64; ordinal columns as ordered, categorical
         ones as unordered Categorical with the levels of the task.
@@ -119,10 +127,9 @@ def select_units(
     import numpy as np
 
     source = f"{cohort.root}: table targets"
-    if labelled and task.target not in cohort.targets:
-        raise InputError(
-            source, "columns", f"the target {task.target!r}", f"{list(cohort.targets)}"
-        )
+    for column in task.target_columns if labelled else ():
+        if column not in cohort.targets:
+            raise InputError(source, "columns", f"the target {column!r}", f"{list(cohort.targets)}")
     candidates, excluded = _candidates(cohort, task)
     rows = _target_rows(source, cohort.targets, task)
     columns = read_columns(source, cohort.targets, task, clinical_needed)
@@ -155,7 +162,7 @@ def select_units(
         )
     return UnitTable(
         tuple(kept),
-        np.append(columns.target, np.nan)[positions],
+        np.concatenate([columns.target, task.outcome.empty(1)])[positions],
         columns.clinical_of(positions, [u.id for u in kept]),
         status_table(status),
     )
@@ -197,7 +204,10 @@ def _candidates(cohort: Cohort, task: Task) -> tuple[list[Unit], list[dict[str, 
             f"{found}",
         )
     rois = cohort.rois[cohort.rois["role"].isin(task.roles)]
+    if task.regions:
+        rois = _in_regions(cohort, rois, task)
     by_study = {str(study): group for study, group in rois.groupby("study")}
+    references = _references(cohort, task)
     made: dict[str, Unit] = {}
     excluded: list[dict[str, Any]] = []
     for study in wanted.to_dict("records"):
@@ -215,19 +225,37 @@ def _candidates(cohort: Cohort, task: Task) -> tuple[list[Unit], list[dict[str, 
         for part, regions in parts:
             if part is None and PART[task.unit]:
                 continue
-            _add_series(made, _key(task, study["patient"], part), study, cohort, regions, task)
+            series = _series(cohort, study, regions, references.get(study["study"], ()))
+            _add_series(made, _key(task, study["patient"], part), study, cohort, series, task)
     return [made[key] for key in sorted(made)], excluded
 
 
-def _add_series(
-    made: dict[str, Unit],
-    key: str,
-    study: dict[Hashable, Any],
+def _in_regions(cohort: Cohort, rois: pd.DataFrame, task: Task) -> pd.DataFrame:
+    """Return the rows of the task's regions of the body."""
+    if "region" not in rois:
+        raise InputError(
+            f"{cohort.root}: table rois", "columns", "'region', of which the task names some",
+            f"{list(rois)}",
+        )  # fmt: skip
+    return rois[rois["region"].isin(task.regions)]
+
+
+def _references(cohort: Cohort, task: Task) -> dict[str, tuple[Region, ...]]:
+    """Return the task's reference regions by study."""
+    if not task.references:
+        return {}
+    rows = cohort.rois[cohort.rois["role"] == "reference"]
+    rows = rows[rows["region"].isin(task.references)] if "region" in rows else rows.iloc[:0]
+    return {str(study): _regions(cohort, group) for study, group in rows.groupby("study")}
+
+
+def _series(
     cohort: Cohort,
+    study: dict[Hashable, Any],
     regions: tuple[Region, ...],
-    task: Task,
-) -> None:
-    series = Series(
+    references: tuple[Region, ...],
+) -> Series:
+    return Series(
         study["study"],
         study["arm"],
         study["timepoint"],
@@ -235,7 +263,18 @@ def _add_series(
         cohort.path(study["pet"]) if isinstance(study["pet"], str) else None,
         cohort.path(study["ct"]) if isinstance(study["ct"], str) else None,
         regions,
+        references,
     )
+
+
+def _add_series(
+    made: dict[str, Unit],
+    key: str,
+    study: dict[Hashable, Any],
+    cohort: Cohort,
+    series: Series,
+    task: Task,
+) -> None:
     group = study.get(task.group)
     if not isinstance(group, str):
         raise InputError(
@@ -294,6 +333,7 @@ def _regions(cohort: Cohort, rows: pd.DataFrame) -> tuple[Region, ...]:
             else None,
             row["grid"],
             row["lesion_uid"] if isinstance(row.get("lesion_uid"), str) else None,
+            row["region"] if isinstance(row.get("region"), str) else None,
         )
         for row in rows.to_dict("records")
     )
@@ -308,6 +348,6 @@ def _reason(unit: Unit, task: Task, row: int | None, columns: Columns, labelled:
         return str(columns.faults[row])
     if labelled and row is None:
         return "no row in the targets table"
-    if labelled and row is not None and columns.target[row] != columns.target[row]:
-        return f"target {task.target} is missing"
+    if labelled and row is not None and not columns.known[row]:
+        return f"target {', '.join(task.target_columns)} is missing"
     return ""

@@ -52,12 +52,18 @@ def test_saved_and_read_back_with_the_same_hash(tmp_path):
         Splits.load(tmp_path / "splits.csv", units[:5])
 
 
-def test_too_few_patients_and_one_class_are_refused():
+def test_too_few_patients_of_a_class_are_refused():
     units = [f"u{i}" for i in range(20)]
     with pytest.raises(InputError, match=r"at least as many as folds \(5\)"):
         make_splits(units, units, np.array([1.0] * 3 + [0.0] * 17), 5, 1, 1)
-    with pytest.raises(InputError, match="at least two"):
-        make_splits(units, units, np.ones(20), 5, 1, 1)
+
+
+def test_one_stratum_is_divided_too():
+    """Survival data without a censored unit have a single stratum."""
+    units = [f"u{i}" for i in range(20)]
+    splits = make_splits(units, units, np.ones(20, dtype=int), 5, 1, 1)
+    assert sorted(splits.table["unit"]) == sorted(units)
+    assert splits.table.groupby("fold").size().tolist() == [4] * 5
 
 
 def test_inner_folds_shrink_to_the_smaller_class():
