@@ -8,53 +8,25 @@ first-order statistics, anatomy, scanner and every other column are drawn blind 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from petnet.errors import InputError
 from petnet.simulation import clinical, texture
-from petnet.simulation.lesion import (
-    LesionForm,
-    LesionVoxels,
-    draw_form,
-    lesion_voxels,
-    paint_lesion,
-)
-from petnet.simulation.phantom import (
-    BOTTOM_MM,
-    FDG_SUV,
-    TOP_MM,
-    TORSO,
-    Anatomy,
-    draw_anatomy,
-    paint_body,
-)
-from petnet.simulation.scanner import (
-    CENTERS,
-    Acquisition,
-    Center,
-    add_ct_noise,
-    add_pet_noise,
-    blur,
-    breathe,
-    draw_acquisition,
-)
-from petnet.simulation.shapes import Grid
-from petnet.simulation.tables import Rows, write_cohort
+from petnet.simulation.cohort import SimulatedCohort, patient_name, roi_row, study_row
+from petnet.simulation.lesion import LesionForm, LesionVoxels, draw_form
+from petnet.simulation.phantom import FDG_SUV, Anatomy, body_grid, draw_anatomy
+from petnet.simulation.scanner import Acquisition, Center, draw_acquisition
+from petnet.simulation.study import PlacedLesion, make_ct, make_pet
+from petnet.simulation.tables import Rows
+from petnet.simulation.tracers import FDG
 from petnet.volume import Volume, write_volume
 
 __all__ = ["Her2Cohort", "Patient"]
-
-VERSION = 1  # raised whenever the same settings would give other files
-STREAMS = (
-    "label", "anatomy", "lesion", "texture", "clinical", "columns", "missing", "acquisition",
-    "field", "noise", "ct",
-)  # fmt: skip
-LESION_HU = 44.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,9 +45,15 @@ class Patient:
     form: LesionForm
     target: texture.Target
 
+    @property
+    def lesion(self) -> PlacedLesion:
+        """The tumour as the images show it."""
+        share = float(texture.coarse_share(self.texture_latent))
+        return PlacedLesion(self.form, self.target, share)
+
 
 @dataclass(frozen=True)
-class Her2Cohort:
+class Her2Cohort(SimulatedCohort):
     """Settings of the simulated HER2 cohort.
 
     Attributes
@@ -96,28 +74,21 @@ class Her2Cohort:
         Scanners; a patient's centre is drawn by their shares, blind to the label.
     """
 
-    patients: int = 60
-    seed: int = 1
     prevalence: float = 0.3
     texture_auc: float = 0.93
     clinical_auc: float = 0.65
     missing_rate: float = 0.05
     missing_label_rate: float = 0.0
-    centers: tuple[Center, ...] = CENTERS
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "centers", tuple(self.centers))
-        bounds = {
-            "patients": (1, 99_999), "seed": (0, 2**63), "prevalence": (0, 1),
-            "texture_auc": (0.5, 0.9999), "clinical_auc": (0.5, 0.9999),
-            "missing_rate": (0, 1), "missing_label_rate": (0, 1),
-        }  # fmt: skip
-        for name, (low, high) in bounds.items():
-            if not low <= getattr(self, name) <= high:
-                found = str(getattr(self, name))
-                raise InputError("Her2Cohort", name, f"a value in [{low}, {high}]", found)
-        if not self.centers:
-            raise InputError("Her2Cohort", "centers", "at least one", "none")
+    simulator: ClassVar[str] = "her2"
+    streams: ClassVar[tuple[str, ...]] = (
+        "label", "anatomy", "lesion", "texture", "clinical", "columns", "missing", "acquisition",
+        "field", "noise", "ct",
+    )  # fmt: skip
+    bounds: ClassVar[Mapping[str, tuple[float, float]]] = {
+        "prevalence": (0, 1), "texture_auc": (0.5, 0.9999), "clinical_auc": (0.5, 0.9999),
+        "missing_rate": (0, 1), "missing_label_rate": (0, 1),
+    }  # fmt: skip
 
     @property
     def ideal_auc(self) -> dict[str, float]:
@@ -128,17 +99,9 @@ class Her2Cohort:
         both = float(ndtr(np.hypot(pair[0], pair[1]) / np.sqrt(2)))
         return {"texture": self.texture_auc, "clinical": self.clinical_auc, "combined": both}
 
-    def _rng(self, index: int, stream: str) -> np.random.Generator:
-        key = (index, STREAMS.index(stream))
-        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
-
     def labels(self) -> NDArray[np.bool_]:
         """Return the true HER2 status of every patient: the lowest draws are positive."""
-        stream = np.random.SeedSequence(self.seed, spawn_key=(STREAMS.index("label"),))
-        draws = np.random.default_rng(stream).random(self.patients)  # a prefix stays the same
-        positive = np.zeros(self.patients, dtype=bool)
-        positive[np.argsort(draws)[: round(self.prevalence * self.patients)]] = True
-        return positive
+        return self.exact_labels("label", self.prevalence)
 
     def latents(self, index: int) -> tuple[float, float]:
         """Return the texture latent and the clinical latent of patient `index`."""
@@ -146,22 +109,21 @@ class Her2Cohort:
         texture_latent = side * texture.ideal_distance(self.texture_auc)
         clinical_latent = side * texture.ideal_distance(self.clinical_auc)
         return (
-            float(texture_latent + self._rng(index, "texture").normal()),
-            float(clinical_latent + self._rng(index, "clinical").normal()),
+            float(texture_latent + self.rng(index, "texture").normal()),
+            float(clinical_latent + self.rng(index, "clinical").normal()),
         )
 
     def draw(self, index: int) -> Patient:
         """Draw patient `index` (0-based) without making images."""
         texture_latent, clinical_latent = self.latents(index)
-        acquisition_rng = self._rng(index, "acquisition")
-        shares = np.array([c.share for c in self.centers])
-        center = self.centers[int(acquisition_rng.choice(len(shares), p=shares / shares.sum()))]
-        anatomy = draw_anatomy(self._rng(index, "anatomy"), FDG_SUV)
-        lesion_rng = self._rng(index, "lesion")
+        acquisition_rng = self.rng(index, "acquisition")
+        center = self.draw_center(acquisition_rng)
+        anatomy = draw_anatomy(self.rng(index, "anatomy"), FDG_SUV)
+        lesion_rng = self.rng(index, "lesion")
         site = clinical.draw_site(lesion_rng)
         return Patient(
             index=index,
-            name=f"P{index + 1:04d}",
+            name=patient_name(index),
             positive=bool(self.labels()[index]),
             texture_latent=texture_latent,
             clinical_latent=clinical_latent,
@@ -175,47 +137,18 @@ class Her2Cohort:
 
     def pet(self, patient: Patient) -> tuple[Volume, Volume, LesionVoxels]:
         """Return the patient's PET (SUVbw), lesion mask on its grid, and the lesion's voxels."""
-        center, anatomy = patient.center, patient.anatomy
-        grid = _grid(anatomy, center.pet_spacing_mm, center.signs)
-        axes = breathe(grid.axes(), patient.acquisition.breathing_mm)
-        activity = paint_body(anatomy, axes, anatomy.suv, max(grid.spacing_mm))
-        voxels = lesion_voxels(patient.form, anatomy.reference(axes), grid.spacing_mm)
-        part = activity[voxels.window]
-        part += voxels.extent * (np.float32(patient.target.mean) - part)
-        seen = blur(activity, center.psf_fwhm_mm, grid.spacing_mm)
-        field = texture.heterogeneity(
-            self._rng(patient.index, "field"),
-            voxels.extent,
-            voxels.mask,
-            float(texture.coarse_share(patient.texture_latent)),
-            center.psf_fwhm_mm,
-            grid.spacing_mm,
-        )
-        spread = np.float32(patient.target.mean * patient.target.cov)
-        seen[voxels.window] = np.maximum(seen[voxels.window] + spread * field, 0.05)
-        counts = patient.acquisition.relative_counts
-        image = add_pet_noise(seen, self._rng(patient.index, "noise"), center, grid, counts)
-        image[voxels.window] = texture.match_quantiles(
-            image[voxels.window], voxels.mask, patient.target, grid.spacing_mm
-        )
-        mask = np.zeros(grid.shape, dtype=np.uint8)
-        mask[voxels.window] = voxels.mask
-        return (
-            Volume(image, grid.affine, "SUVbw", "PT", "FDG"),
-            Volume(mask, grid.affine, "label", "MASK"),
-            voxels,
-        )
+        grid = body_grid(patient.anatomy, patient.center.pet_spacing_mm, patient.center.signs)
+        made = make_pet(
+            patient.anatomy, [patient.lesion], grid, patient.center, patient.acquisition, FDG.name,
+            self.rng(patient.index, "field"), self.rng(patient.index, "noise"),
+        )  # fmt: skip
+        return made.image, made.labels, made.voxels[0]
 
     def ct(self, patient: Patient, edge_mm: float) -> Volume:
         """Return the patient's CT (HU), breathing held where the anatomy was drawn."""
-        anatomy, center = patient.anatomy, patient.center
-        grid = _grid(anatomy, center.ct_spacing_mm, center.signs)
-        axes = grid.axes()
-        image = paint_body(anatomy, axes, anatomy.hu, max(grid.spacing_mm))
-        reference, soft_mm = anatomy.reference(axes), max(grid.spacing_mm)
-        paint_lesion(image, patient.form, reference, LESION_HU, edge_mm, soft_mm)
-        image = add_ct_noise(image, self._rng(patient.index, "ct"), grid)
-        return Volume(np.rint(image).astype(np.int16), grid.affine, "HU", "CT")
+        grid = body_grid(patient.anatomy, patient.center.ct_spacing_mm, patient.center.signs)
+        ct_rng = self.rng(patient.index, "ct")
+        return make_ct(patient.anatomy, [patient.lesion], [edge_mm], grid, ct_rng)
 
     def simulate(self, index: int, folder: Path) -> Rows:
         """Write the images of patient `index` under `folder` and return its table rows."""
@@ -232,33 +165,23 @@ class Her2Cohort:
         """Return the patient's table rows; `images` is the folder of the files it names."""
         acquisition, center = patient.acquisition, patient.center
         row = clinical.clinical_row(
-            self._rng(patient.index, "columns"),
+            self.rng(patient.index, "columns"),
             patient.clinical_latent, patient.form.volume_ml, patient.site,
         )  # fmt: skip
-        missing_rng = self._rng(patient.index, "missing")
+        missing_rng = self.rng(patient.index, "missing")
         unresolved = bool(missing_rng.random() < self.missing_label_rate)
         found = clinical.pathology_row(missing_rng, patient.positive, unresolved)
-        study = f"{patient.name}-baseline"
-        studies = {
-            "patient": patient.name, "study": study, "timepoint": "baseline", "arm": "fdg",
-            "tracer": "FDG", "modality": "PT/CT", "pet": f"{images}/pet.nii.gz",
-            "ct": f"{images}/ct.nii.gz", "weight_kg": acquisition.weight_kg,
-            "height_m": acquisition.height_m, "sex": row["sex"],
-            "dose_bq": int(acquisition.dose_bq), "uptake_min": acquisition.uptake_min,
-            "scanner": center.scanner, "reconstruction": center.reconstruction,
-            "center": center.name, "split": None,
-        }  # fmt: skip
-        roi = {
-            "study": study, "roi": f"{study}-primary", "lesion_uid": f"{patient.name}-L1",
-            "role": "primary", "region": "stomach", "path": f"{images}/lesion.nii.gz", "label": 1,
-            "grid": "pet", "reader": "simulator", "method": "simulated",
-        }  # fmt: skip
+        study = study_row(patient.name, center, acquisition, FDG, row["sex"], images)
+        roi = roi_row(
+            study["study"], "primary", f"{images}/lesion.nii.gz", "primary", "stomach",
+            f"{patient.name}-L1",
+        )  # fmt: skip
         target = {
             "patient": patient.name, **clinical.blank(missing_rng, row, self.missing_rate), **found,
             "her2": clinical.her2_label(found["ihc"], found["ish"]),
         }  # fmt: skip
         truth = self._truth(patient, volume_ml)
-        return {"studies": [studies], "rois": [roi], "targets": [target], "truth": [truth]}
+        return {"studies": [study], "rois": [roi], "targets": [target], "truth": [truth]}
 
     def _truth(self, patient: Patient, volume_ml: float) -> dict[str, Any]:
         center, target = patient.center, patient.target
@@ -276,31 +199,6 @@ class Her2Cohort:
             **{f"ideal_auc_{name}": auc for name, auc in self.ideal_auc.items()},
         }  # fmt: skip
 
-    def write(self, folder: Path | str, workers: int = 2, overwrite: bool = False) -> Path:
-        """Write images, studies.csv, rois.csv, targets.csv, truth.csv and cohort.json.
-
-        The same settings on a finished folder do nothing; on a half-written one they finish it.
-
-        Raises
-        ------
-        InputError
-            The folder holds a cohort of other settings (unless `overwrite`) or other files.
-        """
-        return write_cohort(
-            Path(folder),
-            [f"P{i + 1:04d}" for i in range(self.patients)],
-            settings=asdict(self),
-            facts={"simulator": "her2", "version": VERSION, "ideal_auc": self.ideal_auc},
-            simulate=self.simulate,
-            workers=workers,
-            overwrite=overwrite,
-        )
-
-
-def _grid(anatomy: Anatomy, spacing_mm: tuple[float, float, float], signs: str) -> Grid:
-    """Return a grid that covers the body with a margin, its origin away from round numbers."""
-    scale = np.asarray(anatomy.scale)
-    half = np.array([TORSO[:, 1].max(), TORSO[:, 2].max()]) * scale[:2] + 14
-    low = np.array([-half[0] + 0.7, -half[1] - 0.4, BOTTOM_MM * scale[2]])
-    high = np.array([half[0], half[1], TOP_MM * scale[2]])
-    return Grid.covering(low, high, spacing_mm, signs)
+    def facts(self) -> dict[str, Any]:
+        """Return the ideal observers' figures."""
+        return {"ideal_auc": self.ideal_auc}

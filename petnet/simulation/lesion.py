@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 
 from petnet.simulation.shapes import Array, Axes, Point, crop
 
-__all__ = ["SITE_RANGE", "LesionForm", "LesionVoxels", "draw_form", "lesion_voxels", "paint_lesion"]
+__all__ = [
+    "SITE_RANGE",
+    "LesionForm",
+    "LesionVoxels",
+    "draw_form",
+    "form_at",
+    "lesion_voxels",
+    "paint_lesion",
+]
 
 SITE_RANGE = {"cardia": (0.04, 0.14), "body": (0.35, 0.6), "antrum": (0.74, 0.9)}
 EDGE_BEYOND_MASK_MM = 2.0  # readers contour where the blurred edge is still bright
@@ -95,13 +103,31 @@ def draw_form(rng: np.random.Generator, stomach: NDArray[np.float64], site: str)
     outward -= along * (outward @ along)
     outward /= np.linalg.norm(outward)
     center = here[:3] + outward * here[3] * 0.75
+    return form_at(rng, center, np.stack([along, np.cross(outward, along), outward]), volume_ml)
+
+
+def form_at(
+    rng: np.random.Generator,
+    center: NDArray[np.float64],
+    directions: NDArray[np.float64],
+    volume_ml: float,
+) -> LesionForm:
+    """Draw the outline of a lesion of known place and size.
+
+    Parameters
+    ----------
+    center : (3,) array
+        Millimetres in the reference adult.
+    directions : (3, 3) array
+        Rows: orthonormal; the lesion is longest along the first, thinnest along the last.
+    """
     ball_mm = (3 * volume_ml * 1000 / (4 * np.pi)) ** (1 / 3)
     vectors = rng.normal(size=(6, 3))
     vectors *= 2 * np.pi / (ball_mm * 1.5) / np.linalg.norm(vectors, axis=1, keepdims=True)
     waves = np.column_stack([vectors, rng.uniform(0, 2 * np.pi, 6)])
     return LesionForm(
         (float(center[0]), float(center[1]), float(center[2])),
-        np.stack([along, np.cross(outward, along), outward]),
+        directions,
         volume_ml,
         waves,
         0.055 * ball_mm,

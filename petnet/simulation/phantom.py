@@ -8,7 +8,7 @@ of uptake values; a new disease adds shapes on top.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from petnet.simulation.shapes import (
     Axes,
     Clipped,
     Ellipsoid,
+    Grid,
     Point,
     Rod,
     Shape,
@@ -26,7 +27,20 @@ from petnet.simulation.shapes import (
     paint,
 )
 
-__all__ = ["BOTTOM_MM", "FDG_SUV", "HU", "TOP_MM", "Anatomy", "draw_anatomy", "paint_body"]
+__all__ = [
+    "BOTTOM_MM",
+    "FAPI_SUV",
+    "FDG_SUV",
+    "FURTHER_FDG_SUV",
+    "HU",
+    "TOP_MM",
+    "Anatomy",
+    "body_grid",
+    "draw_anatomy",
+    "draw_uptake",
+    "further_organs",
+    "paint_body",
+]
 
 TOP_MM, BOTTOM_MM = 150.0, -350.0
 
@@ -38,6 +52,23 @@ FDG_SUV: dict[str, tuple[float, float]] = {
     "bowel": (1.5, 0.25), "colon": (1.3, 0.25), "gas": (0.3, 0.1), "pancreas": (1.5, 0.12),
     "stomach_wall": (2.1, 0.15), "stomach_fluid": (0.9, 0.15), "marrow": (1.3, 0.15),
     "disc": (0.8, 0.1), "bone": (0.9, 0.15),
+}  # fmt: skip
+
+# Organs that `further_organs` adds, apart because the table above is drawn from in its order.
+FURTHER_FDG_SUV = {"gallbladder": (0.9, 0.3), "uterus": (2.0, 0.3)}
+FURTHER_HU = {"gallbladder": 10.0, "uterus": 45.0}
+
+# The same for 68Ga-FAPI one hour after injection. Orders of magnitude: Kratochwil et al., J Nucl
+# Med 2019;60:801, doi:10.2967/jnumed.119.227967 and Giesel et al., J Nucl Med 2019;60:386,
+# doi:10.2967/jnumed.118.215913: normal organs about 1 to 2, pancreas and uterus more, excretion
+# through the kidneys and, variably, the bile; little in the bowel, and no heart as with FDG.
+FAPI_SUV: dict[str, tuple[float, float]] = {
+    "fat": (0.25, 0.15), "muscle": (0.9, 0.15), "lung": (0.4, 0.15), "mediastinum": (1.0, 0.12),
+    "blood": (1.3, 0.15), "myocardium": (1.3, 0.2), "liver": (1.1, 0.2), "spleen": (1.0, 0.2),
+    "kidney": (2.0, 0.2), "renal_pelvis": (5.0, 0.5), "bladder": (15.0, 0.5),
+    "bowel": (0.9, 0.2), "colon": (0.8, 0.2), "gas": (0.2, 0.1), "pancreas": (1.9, 0.3),
+    "stomach_wall": (1.2, 0.2), "stomach_fluid": (0.6, 0.2), "marrow": (0.6, 0.15),
+    "disc": (0.8, 0.1), "bone": (0.6, 0.15), "gallbladder": (4.0, 0.9), "uterus": (5.0, 0.5),
 }  # fmt: skip
 
 # Mean and standard deviation over patients, Hounsfield units, unenhanced.
@@ -108,17 +139,48 @@ def draw_anatomy(rng: np.random.Generator, uptake: dict[str, tuple[float, float]
     across = 1.0 + build + rng.normal(0, [0.02, 0.03])
     scale = (float(across[0]), float(across[1]), float(1.0 + rng.normal(0, 0.03)))
     fat_mm = float(np.clip(14 + 120 * build + rng.normal(0, 3), 6, 28))
-    # log-normal with the stated mean and relative spread, cut at 2.5 SD
-    suv = {}
-    for tissue, (mean, spread) in uptake.items():
-        sigma = np.sqrt(np.log1p(spread**2))
-        suv[tissue] = float(mean * np.exp(sigma * np.clip(rng.normal(), -2.5, 2.5) - sigma**2 / 2))
+    suv = draw_uptake(rng, uptake)
     hu = {t: float(m + s * np.clip(rng.normal(), -2.5, 2.5)) for t, (m, s) in HU.items()}
     stomach = _stomach_line(rng)
     phase = tuple(float(p) for p in rng.uniform(0, 2 * np.pi, 3))
     return Anatomy(
         scale, fat_mm, suv, hu, _organs(rng, stomach), stomach, (phase[0], phase[1], phase[2])
     )
+
+
+def draw_uptake(
+    rng: np.random.Generator, uptake: dict[str, tuple[float, float]]
+) -> dict[str, float]:
+    """Draw each tissue's SUV: log-normal with the stated mean and relative spread, cut at 2.5 SD.
+
+    An anatomy drawn for one tracer serves another with `replace(anatomy, suv=...)`.
+    """
+    suv = {}
+    for tissue, (mean, spread) in uptake.items():
+        sigma = np.sqrt(np.log1p(spread**2))
+        suv[tissue] = float(mean * np.exp(sigma * np.clip(rng.normal(), -2.5, 2.5) - sigma**2 / 2))
+    return suv
+
+
+def body_grid(
+    anatomy: Anatomy,
+    spacing_mm: tuple[float, float, float],
+    signs: str,
+    bottom_mm: float = BOTTOM_MM,
+    top_mm: float = TOP_MM,
+) -> Grid:
+    """Return a grid that covers the body with a margin, its origin away from round numbers.
+
+    Parameters
+    ----------
+    bottom_mm, top_mm : float
+        Lowest and highest level of the reference adult in view.
+    """
+    scale = np.asarray(anatomy.scale)
+    half = np.array([TORSO[:, 1].max(), TORSO[:, 2].max()]) * scale[:2] + 14
+    low = np.array([-half[0] + 0.7, -half[1] - 0.4, bottom_mm * scale[2]])
+    high = np.array([half[0], half[1], top_mm * scale[2]])
+    return Grid.covering(low, high, spacing_mm, signs)
 
 
 def _stomach_line(rng: np.random.Generator) -> NDArray[np.float64]:
@@ -137,13 +199,18 @@ def _tube(line: NDArray[np.float64]) -> Tube:
     return Tube(points, tuple(float(r) for r in line[:, 3]))
 
 
+def _blob(rng: np.random.Generator, center: Point, semi: Point, turn: float = 0.0) -> Ellipsoid:
+    """Draw an ellipsoid that lies and measures about as given."""
+    c = np.asarray(center) + rng.normal(0, 2.5, 3)
+    s = np.asarray(semi) * (1 + rng.normal(0, 0.05, 3).clip(-0.12, 0.12))
+    return Ellipsoid(
+        (float(c[0]), float(c[1]), float(c[2])), (float(s[0]), float(s[1]), float(s[2])), turn
+    )
+
+
 def _organs(rng: np.random.Generator, stomach: NDArray[np.float64]) -> list[tuple[str, Shape]]:
     def blob(center: Point, semi: Point, turn: float = 0.0) -> Ellipsoid:
-        c = np.asarray(center) + rng.normal(0, 2.5, 3)
-        s = np.asarray(semi) * (1 + rng.normal(0, 0.05, 3).clip(-0.12, 0.12))
-        return Ellipsoid(
-            (float(c[0]), float(c[1]), float(c[2])), (float(s[0]), float(s[1]), float(s[2])), turn
-        )
+        return _blob(rng, center, semi, turn)
 
     organs: list[tuple[str, Shape]] = []
     for side in (1, -1):
@@ -188,6 +255,17 @@ def _colon(rng: np.random.Generator) -> list[tuple[str, Shape]]:
     tube = _tube(np.column_stack([points, radii]))
     gas = Clipped(tube.grown(-4.0), float(rng.uniform(20, 50)))
     return [("bowel", tube), ("colon", tube.grown(-4.0)), ("gas", gas)]
+
+
+def further_organs(anatomy: Anatomy, rng: np.random.Generator, female: bool) -> Anatomy:
+    """Return the anatomy with a gallbladder and, in women, a uterus.
+
+    Its SUVs must have been drawn from a table that names them (`FDG`, `FAPI` of `tracers`).
+    """
+    added: list[tuple[str, Shape]] = [("gallbladder", _blob(rng, (62, 52, -100), (14, 14, 28)))]
+    if female:
+        added.append(("uterus", _blob(rng, (0, -18, -292), (27, 22, 32))))
+    return replace(anatomy, organs=[*anatomy.organs, *added], hu={**anatomy.hu, **FURTHER_HU})
 
 
 def _vessels_and_bones() -> list[tuple[str, Shape]]:

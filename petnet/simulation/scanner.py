@@ -24,6 +24,7 @@ __all__ = [
 
 FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 F18_HALF_LIFE_MIN = 109.77
+F18_POSITRONS = 0.967  # per decay
 LIVER_SUV = 2.4
 BACKGROUND_SUV = 0.3  # scatter and randoms: noise where there is no activity
 REFERENCE_COUNTS = 250e6 / 70 * 2 ** (-60 / F18_HALF_LIFE_MIN)  # 250 MBq in 70 kg after 60 min
@@ -71,18 +72,24 @@ CENTERS = (
 
 @dataclass(frozen=True)
 class Acquisition:
-    """How one study was made; `breathing_mm` is the shift of PET against CT towards the head."""
+    """How one study was made; `breathing_mm` is the shift of PET against CT towards the head.
+
+    `half_life_min` and `positrons` (per decay) are the tracer's.
+    """
 
     weight_kg: float
     height_m: float
     dose_bq: float
     uptake_min: float
     breathing_mm: float
+    half_life_min: float = F18_HALF_LIFE_MIN
+    positrons: float = F18_POSITRONS
 
     @property
     def relative_counts(self) -> float:
-        """Activity per kilogram at scan time, relative to the reference protocol."""
-        decayed = self.dose_bq * 2 ** (-self.uptake_min / F18_HALF_LIFE_MIN)
+        """Positrons per kilogram at scan time, relative to the reference protocol."""
+        decayed = self.dose_bq * 2 ** (-self.uptake_min / self.half_life_min)
+        decayed *= self.positrons / F18_POSITRONS
         return float(decayed / self.weight_kg / REFERENCE_COUNTS)
 
 
