@@ -21,6 +21,7 @@ __all__ = [
     "Volume",
     "check_same_grid",
     "describe_grid",
+    "mask_of",
     "read_mask",
     "read_stored",
     "read_volume",
@@ -235,13 +236,18 @@ def read_mask(path: Path, label: int | None = None) -> Volume:
     InputError
         As `read_stored`, or the label is absent, or the mask is empty.
     """
-    stored = read_stored(path)
-    values = stored.array * stored.slope + stored.intercept
+    return mask_of(read_stored(path), label, path)
+
+
+def mask_of(stored: StoredImage, label: int | None, source: Path) -> Volume:
+    """Take one label of a label map that is already read; `read_mask` says what and when not."""
+    plain = (stored.slope, stored.intercept) == (1.0, 0.0)
+    values = stored.array if plain else stored.array * stored.slope + stored.intercept
     mask = values > 0 if label is None else values == label
     if not mask.any():
         present = np.unique(values)[:20].tolist()
         wanted = "at least one voxel above 0" if label is None else f"label {label}"
-        raise InputError(str(path), "mask", wanted, f"an image with values {present}")
+        raise InputError(str(source), "mask", wanted, f"an image with values {present}")
     return Volume(mask, stored.affine, "label", "MASK")
 
 
