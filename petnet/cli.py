@@ -33,7 +33,10 @@ VERBS = {
     "train": "cross-validate a model on a task and keep everything in a run folder",
     "predict": "apply a trained run to a cohort",
     "report": "draw one or several runs into a self-contained HTML page",
+    "diff": "say which setting, version, input or patient makes two runs differ",
+    "selftest": "compare this installation with the consensus of the IBSI",
 }
+POSITIONAL = {"diff": "runs"}  # verbs whose plain arguments are the list of one setting
 FAILED, MISTAKE, DEFECT, INTERRUPTED = 1, 2, 70, 130
 EXIT_FILE = "PETNET_EXIT_FILE"
 FLAGS_WITH_VALUE = (
@@ -115,7 +118,7 @@ def _run_hydra(verb: str, overrides: list[str]) -> int:
     handle, codes = tempfile.mkstemp(prefix="petnet-exit-")
     os.close(handle)
     os.environ[EXIT_FILE] = codes
-    sys.argv = [f"petnet {verb}", *_flags_first(overrides)]
+    sys.argv = [f"petnet {verb}", *_flags_first(_named(verb, overrides))]
     try:
         application()
         return max((int(c) for c in Path(codes).read_text().split()), default=0)
@@ -130,6 +133,16 @@ def _run_hydra(verb: str, overrides: list[str]) -> int:
         root.setLevel(level)
         del os.environ[EXIT_FILE]
         Path(codes).unlink(missing_ok=True)
+
+
+def _named(verb: str, arguments: Sequence[str]) -> list[str]:
+    """Turn the plain arguments of a verb, such as `petnet diff A B`, into its setting."""
+    plain = [a for a in arguments if verb in POSITIONAL and "=" not in a and not a.startswith("-")]
+    if not plain:
+        return list(arguments)
+    quoted = ["'" + a.replace("\\", "\\\\").replace("'", "\\'") + "'" for a in plain]
+    rest = [a for a in arguments if a not in plain]
+    return [*rest, f"{POSITIONAL[verb]}=[{','.join(quoted)}]"]
 
 
 def _flags_first(arguments: Sequence[str]) -> list[str]:

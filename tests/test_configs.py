@@ -15,6 +15,7 @@ VERB_OF = {"simulation": "simulate"}
 GIVEN = {
     "simulate": ["out=x"], "check": ["cohort=x"], "extract": ["cohort=x"], "train": ["cohort=x"],
     "predict": ["cohort=x", "run=x"], "report": ["run=x"],
+    "diff": ["runs=[x,y]"], "selftest": [],
 }  # fmt: skip
 
 

@@ -1,0 +1,161 @@
+"""The IBSI digital phantom, embedded: what this installation computes against the consensus.
+
+Phantom and values: Zwanenburg et al., "The Image Biomarker Standardization Initiative", Radiology
+2020, doi:10.1148/radiol.2020191145, and the reference manual, arXiv:1612.07003. The consensus
+values are in `ibsi_digital_phantom.csv` beside this file.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+
+import numpy as np
+from numpy.typing import NDArray
+
+from petnet.devices import Device
+from petnet.radiomics.catalogue import CATALOGUE, Feature
+from petnet.radiomics.extractor import FeatureSet, extract
+from petnet.radiomics.kernels.dispatch import glcm_batches
+from petnet.volume import Volume
+
+__all__ = [
+    "Agreement",
+    "Consensus",
+    "Result",
+    "consensus",
+    "counts_agree",
+    "digital_phantom",
+    "run",
+]
+
+# One row per (y, z), z slowest, x along the row: 5 x 4 x 4 voxels of 2 mm.
+INTENSITY = """
+1 4 4 1 1 / 1 4 6 1 1 / 4 1 6 4 1 / 4 4 6 4 1
+1 4 4 1 1 / 1 1 6 1 1 / 1 1 3 1 1 / 4 4 6 1 1
+1 4 4 1 1 / 1 1 1 1 1 / 1 1 9 1 1 / 1 1 6 1 1
+1 4 4 1 1 / 1 1 1 1 1 / 1 1 1 1 1 / 1 1 6 1 1
+"""
+MASK = """
+1 1 1 1 1 / 1 1 1 1 1 / 1 1 1 1 1 / 1 1 1 1 1
+1 1 1 1 1 / 1 1 1 1 1 / 0 1 1 1 1 / 1 1 1 1 1
+1 1 1 0 0 / 1 1 1 1 1 / 1 1 0 1 1 / 1 1 1 1 1
+1 1 1 0 0 / 1 1 1 1 1 / 1 1 1 1 1 / 1 1 1 1 1
+"""
+SPACING_MM = 2.0
+# The phantom's intensities are its grey levels: bins of one that begin at one.
+SETTINGS = FeatureSet("ibsi", "CT", discretisation="fixed_bin_size", bin_width=1, lower_bound=1)
+DIGITS = 3
+
+
+@dataclass(frozen=True)
+class Consensus:
+    """A row of the consensus: `aggregation` is None outside the texture families."""
+
+    feature: Feature
+    aggregation: str | None
+    value: float
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """What this installation computes for one row of the consensus."""
+
+    consensus: Consensus
+    device: Device
+    value: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the value, to three significant digits, is within the tolerance (IBSI's rule)."""
+        rounded = float(f"{self.value:.{DIGITS}g}")
+        expected = self.consensus.value
+        return abs(rounded - expected) <= self.consensus.tolerance + 1e-9 * abs(expected)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How many random regions were counted on two devices, and how many counts differ."""
+
+    regions: int
+    counts: int
+    differing: int
+
+
+def digital_phantom() -> tuple[Volume, Volume]:
+    """Return the phantom's image and mask, (5, 4, 4)."""
+    affine = np.diag([SPACING_MM, SPACING_MM, SPACING_MM, 1.0])
+    image, mask = (_array(text) for text in (INTENSITY, MASK))
+    return (
+        Volume(image.astype(np.float32), affine, "HU", "CT"),
+        Volume(mask.astype(bool), affine, "label", "MASK"),
+    )
+
+
+def _array(text: str) -> NDArray[np.int64]:
+    planes = [[row.split() for row in line.split("/")] for line in text.strip().splitlines()]
+    return np.array(planes, dtype=np.int64).transpose(2, 1, 0)
+
+
+def consensus() -> tuple[Consensus, ...]:
+    """Return the consensus of every feature that petnet computes, in the order of the catalogue."""
+    known = {feature.code: feature for feature in CATALOGUE}
+    text = files("petnet.radiomics").joinpath("ibsi_digital_phantom.csv").read_text("utf-8")
+    return tuple(
+        Consensus(
+            known[row["code"]],
+            row["aggregation"] or None,
+            float(row["value"]),
+            float(row["tolerance"]),
+        )
+        for row in csv.DictReader(text.splitlines())
+    )
+
+
+def run(device: Device) -> tuple[Result, ...]:
+    """Compute every row of the consensus on one device."""
+    found = extract(*digital_phantom(), SETTINGS, device=device)
+    results = []
+    for row in consensus():
+        suffix = f"_{row.aggregation}" if row.aggregation else ""
+        column = f"{SETTINGS.name}__original_{row.feature.family}_{row.feature.name}{suffix}"
+        results.append(Result(row, device, found[column]))
+    return tuple(results)
+
+
+def counts_agree(devices: Sequence[Device], regions: int = 200, seed: int = 1) -> Agreement:
+    """Count the same random regions on two devices and compare count by count.
+
+    Parameters
+    ----------
+    devices : two of {"cpu", "cuda"}
+    regions : int
+        Random boxes of 1 to 12 voxels a side with holes and 1 to 64 grey levels.
+    seed : int
+    """
+    rng = np.random.default_rng(seed)
+    drawn = []
+    for _ in range(regions):
+        levels = int(rng.integers(1, 65))
+        box = rng.integers(1, levels + 1, size=rng.integers(1, 13, size=3))
+        drawn.append(np.where(rng.random(box.shape) < 0.2, 0, box).astype(np.int32))
+    highest = [max(int(region.max()), 1) for region in drawn]
+    first, second = (_counts(drawn, highest, device) for device in devices)
+    differing = sum(int((a != b).sum()) for a, b in zip(first, second, strict=True))
+    return Agreement(regions, sum(a.size for a in first), differing)
+
+
+def _counts(
+    regions: list[NDArray[np.int32]], levels: list[int], device: Device
+) -> list[NDArray[np.int64]]:
+    """Return each region's (D, L, L) counts in host memory."""
+    found: dict[int, NDArray[np.int64]] = {}
+    for batch in glcm_batches(regions, levels, device):
+        counts = batch.counts if isinstance(batch.counts, np.ndarray) else batch.counts.get()
+        for row, index in enumerate(batch.index):
+            size = levels[int(index)]
+            found[int(index)] = counts[row, :, :size, :size].copy()
+    return [found[i] for i in range(len(regions))]

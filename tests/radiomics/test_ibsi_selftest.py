@@ -1,0 +1,84 @@
+"""The embedded phantom and consensus are those of the IBSI, and a miss is seen."""
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from petnet.radiomics import selftest
+from petnet.radiomics.kernels import cuda
+from petnet.volume import read_mask, read_volume
+
+
+def test_ibsi_phantom_is_the_published_one(reference):
+    folder = reference / "ibsi1_digital_phantom"
+    image, mask = selftest.digital_phantom()
+    np.testing.assert_array_equal(
+        image.array, read_volume(folder / "image" / "phantom.nii.gz", "HU", "CT").array
+    )
+    np.testing.assert_array_equal(mask.array, read_mask(folder / "mask" / "mask.nii.gz").array > 0)
+    assert mask.array.sum() == 74
+    assert image.spacing_mm == (2.0, 2.0, 2.0)
+
+
+def test_ibsi_consensus_rows_are_the_published_ones(reference):
+    """Codes tie our rows to the table of codes, and their names to the table of values."""
+    folder = reference / "ibsi1_reference_values"
+    path = folder / "ibsi_1_reference_values_digital_phantom.csv"
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        published = {
+            (row["family"], row["reference value"], row["tolerance"])
+            for row in csv.DictReader(stream)
+        }
+    families = {
+        ("stat", None): "Statistics",
+        ("morph", None): "Morphology",
+        ("glcm", "3D_avg"): "Co-occurrence matrix (3D, averaged)",
+        ("glcm", "3D_comb"): "Co-occurrence matrix (3D, merged)",
+    }
+    numbers = {(f, float(v), float(t)) for f, v, t in published if v}
+    rows = selftest.consensus()
+    assert len(rows) == 91
+    for row in rows:
+        key = families[row.feature.family, row.aggregation]
+        assert (key, row.value, row.tolerance) in numbers, row
+
+
+def test_ibsi_every_value_is_within_the_consensus():
+    results = selftest.run("cpu")
+    assert len(results) == 91
+    assert [r for r in results if not r.passed] == []
+
+
+@pytest.mark.parametrize(("expected", "passed"), [(2.15, True), (2.16, False)])
+def test_a_miss_is_seen(expected, passed):
+    result = selftest.run("cpu")[0]
+    assert result.consensus.feature.code == "Q4LE"
+    moved = replace(result, consensus=replace(result.consensus, value=expected))
+    assert moved.passed is passed
+
+
+def test_counts_of_two_devices_are_compared_one_by_one(monkeypatch):
+    same = selftest.counts_agree(("cpu", "cpu"), regions=20)
+    assert (same.regions, same.differing) == (20, 0)
+    assert same.counts > 1000
+    count, calls = selftest._counts, []
+
+    def off_by_one(regions, levels, device):
+        found = count(regions, levels, device)
+        if calls:
+            found[3][0, 0, 0] += 1
+        calls.append(device)
+        return found
+
+    monkeypatch.setattr(selftest, "_counts", off_by_one)
+    assert selftest.counts_agree(("cpu", "cpu"), regions=20).differing == 1
+
+
+@pytest.mark.gpu
+def test_counts_of_cpu_and_cuda_are_equal():
+    if reason := cuda.unusable_reason():
+        pytest.skip(reason)
+    assert selftest.counts_agree(("cpu", "cuda")).differing == 0
+    assert all(result.passed for result in selftest.run("cuda"))
