@@ -245,7 +245,7 @@ def mask_of(stored: StoredImage, label: int | None, source: Path) -> Volume:
     values = stored.array if plain else stored.array * stored.slope + stored.intercept
     mask = values > 0 if label is None else values == label
     if not mask.any():
-        present = np.unique(values)[:20].tolist()
+        present = np.unique(values)[:20].astype(float).tolist()
         wanted = "at least one voxel above 0" if label is None else f"label {label}"
         raise InputError(str(source), "mask", wanted, f"an image with values {present}")
     return Volume(mask, stored.affine, "label", "MASK")
