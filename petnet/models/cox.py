@@ -11,6 +11,7 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import cho_factor, cho_solve
 from sklearn.base import BaseEstimator
 
 from petnet.errors import InputError
@@ -104,12 +105,12 @@ class CoxRegression(BaseEstimator):
     def _step(
         self, values: Array, partial: _PartialLikelihood, beta: Array, state: _Derivatives
     ) -> tuple[Array, _Derivatives]:
-        """Return Newton's step, halved until the penalised likelihood does not fall, and the end."""
+        """Return Newton's step, halved until the objective does not fall, and what follows."""
         log_likelihood, gradient, information = state
         start = log_likelihood - self.alpha / 2 * float(beta @ beta)
         penalised = information + self.alpha * np.eye(beta.size)
         try:
-            step = np.linalg.solve(penalised, gradient - self.alpha * beta)
+            step: Array = cho_solve(cho_factor(penalised), gradient - self.alpha * beta)
         except np.linalg.LinAlgError as error:
             raise self._refusal("a singular information matrix") from error
         for _ in range(30):
@@ -122,9 +123,7 @@ class CoxRegression(BaseEstimator):
         raise self._refusal("no step that raises the likelihood")
 
     def _refusal(self, found: str) -> InputError:
-        remedy = (
-            "Raise alpha: a column separates early from late events, or is made of others"
-        )
+        remedy = "Raise alpha: a column separates early from late events, or is made of others"
         return InputError(WHERE, f"alpha {self.alpha:g}", "convergence", found, remedy)
 
 
