@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +20,14 @@ from petnet.commands.common import (
     with_suffix,
 )
 from petnet.errors import InputError
+from petnet.evaluation.input_hashes import (
+    changed_units,
+    input_hashes,
+    read_input_hashes,
+    same_cohort,
+)
 from petnet.evaluation.inputs import Inputs, load_inputs
+from petnet.evaluation.prediction_table import decided, scored, truths
 from petnet.evaluation.run_folder import RunFolder, finished_run
 from petnet.files import write_csv
 from petnet.models.registry import load_model
@@ -53,7 +62,8 @@ def run(config: DictConfig) -> int:
         raise InputError(str(folder.path), "folds/*/model", "the models of its folds", "none")
     needs = load_model(models[0]).inputs
     candidates = select_units(cohort, task, labelled=False, clinical_needed="clinical" in needs)
-    table, refused = _in_scope(candidates, known["tracers"])
+    changed = _changed(config, folder, known["cohort"], cohort, task)
+    table, foreign = _in_scope(candidates, known["tracers"], changed)
     inputs = load_inputs(
         table,
         task,
@@ -66,7 +76,8 @@ def run(config: DictConfig) -> int:
         config.data.workers,
     )
     out = Path(config.out)
-    status = _study_status(cohort, candidates, inputs, refused, task)
+    left_out = {unit: ("failed", reason) for unit, reason in changed.items()} | foreign
+    status = _study_status(cohort, candidates, inputs, left_out, task)
     write_csv(out, _ensemble(models, folder, inputs))
     write_csv(with_suffix(out, ".status.csv"), status)
     missed = status[~status["status"].isin(["ok", "skipped"])]
@@ -83,40 +94,80 @@ def run(config: DictConfig) -> int:
     return len(missed)
 
 
-def _in_scope(table: UnitTable, tracers: list[str]) -> tuple[UnitTable, dict[str, str]]:
-    """Refuse units of a tracer that the run was not trained on."""
-    refused: dict[str, str] = {}
+def _changed(
+    config: DictConfig, folder: RunFolder, trained_on: str, cohort: Cohort, task: Task
+) -> dict[str, str]:
+    """Say which units are not as they were when the run was trained on this very cohort."""
+    if not same_cohort(trained_on, str(config.cohort)):
+        return {}
+    known = read_input_hashes(folder.path / "inputs.csv")
+    table = select_units(cohort, task, labelled=False)
+    seen = set(known["unit"])
+    old = table.take([k for k, unit in enumerate(table.ids) if unit in seen])
+    return changed_units(cohort, known, input_hashes(cohort, old))
+
+
+def _in_scope(
+    table: UnitTable, tracers: list[str], changed: Collection[str]
+) -> tuple[UnitTable, dict[str, tuple[str, str]]]:
+    """Leave out changed units, and refuse those of a tracer that the run was not trained on."""
+    refused: dict[str, tuple[str, str]] = {}
     for unit in table.units:
         foreign = {s.tracer for s in unit.series} - set(tracers)
         if foreign:
-            refused[unit.id] = f"tracer {sorted(foreign)}: the run was trained on {tracers}"
-    keep = [i for i, unit in enumerate(table.units) if unit.id not in refused]
+            reason = f"tracer {sorted(foreign)}: the run was trained on {tracers}"
+            refused[unit.id] = ("refused", reason)
+    out = {*refused, *changed}
+    keep = [i for i, unit in enumerate(table.units) if unit.id not in out]
     return table.take(keep), refused
 
 
 def _ensemble(models: list[Path], folder: RunFolder, inputs: Inputs) -> pd.DataFrame:
-    """Average the probabilities of all fold models."""
+    """Average the predictions of all fold models, and decide by the mean of their base rates.
+
+    Log hazards are averaged as they are: each fold's are centred on its training part.
+    """
     samples = inputs.samples
-    made = np.zeros((len(models), len(samples)))
+    outcome = samples.outcome
+    made = np.zeros((len(models), len(samples), outcome.outputs))
     if len(samples):
         for row, path in enumerate(track(models, "models", len(models))):
-            made[row] = load_model(path).predict(samples)[:, 0]
+            made[row] = load_model(path).predict(samples)
+    mean = made.mean(axis=0)
+    spread = made.std(axis=0, ddof=1) if len(made) > 1 else np.full_like(mean, np.nan)
     seen = set(pd.read_csv(folder.path / "units.csv", dtype={"unit": str})["unit"])
     return pd.DataFrame(
         {
             "unit": samples.ids,
             "patient": samples.patients,
-            "probability": made.mean(axis=0),
-            "spread": made.std(axis=0, ddof=1) if len(made) > 1 else np.nan,
+            **scored(outcome, mean),
+            **{_spread(c): spread[:, k] for k, c in enumerate(outcome.score_columns)},
             "models": len(made),
-            "truth": samples.target,
+            **decided(outcome, mean, _base(models)),
+            **truths(outcome, samples.target),
             "id_in_training": [unit in seen for unit in samples.ids],
         }
     )
 
 
+def _spread(column: str) -> str:
+    """Return the column of the standard deviation over fold models: probability_CR → spread_CR."""
+    return re.sub("^(probability|risk)", "spread", column)
+
+
+def _base(models: list[Path]) -> list[float]:
+    """Return the shares that decisions compare with: their mean over the folds' training parts."""
+    folds = [path.parent / "fold.json" for path in models]
+    shares = [json.loads(path.read_text(encoding="utf-8"))["base"] for path in folds]
+    return [float(share) for share in np.mean(shares, axis=0)]
+
+
 def _study_status(
-    cohort: Cohort, candidates: UnitTable, inputs: Inputs, refused: dict[str, str], task: Task
+    cohort: Cohort,
+    candidates: UnitTable,
+    inputs: Inputs,
+    left_out: dict[str, tuple[str, str]],
+    task: Task,
 ) -> pd.DataFrame:
     """One row per study and unit, also of those that were left out; no study is without a row."""
     stages = {row["unit"]: row for row in inputs.status.to_dict("records")}
@@ -124,8 +175,8 @@ def _study_status(
     for candidate in candidates.status.to_dict("records"):
         unit = candidate["unit"]
         found = candidate
-        if unit in refused:
-            found = {"status": "refused", "reason": refused[unit]}
+        if candidate["status"] == "ok" and unit in left_out:
+            found = dict(zip(("status", "reason"), left_out[unit], strict=True))
         elif candidate["status"] == "ok":
             found = stages[unit]
         rows += [

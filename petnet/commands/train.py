@@ -16,14 +16,15 @@ import pandas as pd
 
 from petnet.cohort import Splits, make_splits, splits_from_column
 from petnet.commands.common import build, feature_sets, open_cohort, resolve_device
-from petnet.errors import InputError, PetnetError
+from petnet.commands.run_gallery import write_gallery
+from petnet.errors import InputError
 from petnet.evaluation.crossval import Procedure, cross_validate
+from petnet.evaluation.input_hashes import input_hashes
 from petnet.evaluation.inputs import Inputs, load_inputs
 from petnet.evaluation.prediction_table import truths
 from petnet.evaluation.run_folder import RunFolder, provenance, run_name
 from petnet.evaluation.summary import baseline_scores, summarise
 from petnet.files import atomic_path, write_csv, write_json
-from petnet.imaging.gallery import gallery
 from petnet.radiomics.extractor import FeatureSet
 from petnet.radiomics.extractor import provenance as feature_provenance
 from petnet.units import UnitTable, select_units
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from petnet.task import Task
 
 log = logging.getLogger(__name__)
-GALLERY = 12
 
 
 def run(config: DictConfig) -> int:
@@ -93,6 +93,7 @@ def _train(
     _check_folds(inputs, readable)
     _check_baselines(baselines)
     _write_inputs(folder.path, task, inputs, splits, sets)
+    write_csv(folder.path / "inputs.csv", _hashes(cohort, task, inputs))
     procedure = Procedure(
         lambda: build(config.model, "model"), config.seed, config.cv.inner_folds, settings["device"]
     )
@@ -102,7 +103,8 @@ def _train(
     models = summarise(predictions, baselines)
     models[0]["training"] = _training(folder.path)
     write_json(folder.path / "metrics.json", {"models": models})
-    _write_gallery(folder, inputs.table, predictions, config)
+    imaging = build(config.imaging, "imaging")
+    write_gallery(folder, task.outcome, inputs.table, predictions, imaging)
     seconds = time.monotonic() - start
     tracers = sorted({s.tracer for u in inputs.table.units for s in u.series})
     more = {"tracers": tracers, "units": len(inputs.samples)}
@@ -222,6 +224,13 @@ def _write_inputs(
     write_json(path / "features.provenance.json", [feature_provenance(s) for s in sets])
 
 
+def _hashes(cohort: Cohort, task: Task, inputs: Inputs) -> pd.DataFrame:
+    """Hash what the cohort holds of each unit; the targets of `inputs` may be permuted."""
+    table = select_units(cohort, task, labelled=True)
+    row = {unit: k for k, unit in enumerate(table.ids)}
+    return input_hashes(cohort, table.take([row[unit] for unit in inputs.samples.ids]))
+
+
 def _training(path: Path) -> float | None:
     """Mean headline figure on the training parts: the gap to the headline is the optimism."""
     found = [
@@ -230,26 +239,3 @@ def _training(path: Path) -> float | None:
     ]
     known = [value for value in found if value is not None]
     return float(np.mean(known)) if known else None
-
-
-def _write_gallery(
-    folder: RunFolder, table: UnitTable, predictions: pd.DataFrame, config: DictConfig
-) -> None:
-    """Keep small pictures of the units that are most telling: surest, and most wrong."""
-    mean = predictions.groupby("unit").agg({"probability": "mean", "truth": "first"})
-    error = (mean["probability"] - mean["truth"]).abs()
-    third = GALLERY // 3
-    order = mean["probability"].sort_values().index
-    chosen = [*order[-third:], *order[:third], *error.sort_values().index[::-1]]
-    chosen = list(dict.fromkeys(chosen))[:GALLERY]
-    imaging = build(config.imaging, "imaging")
-    for unit in table.units:
-        if unit.id not in chosen:
-            continue
-        try:
-            pictures: dict[str, Any] = gallery(unit, imaging)
-        except PetnetError as error:  # a picture is no reason to lose a run
-            log.warning("no pictures of %s: %s", unit.id, error)
-            continue
-        with atomic_path(folder.gallery_file(unit.id)) as temporary:
-            np.savez_compressed(temporary, **pictures)

@@ -25,7 +25,7 @@ from petnet.files import hash_of, write_json, write_text
 __all__ = ["RunFolder", "find_runs", "finished_run", "provenance", "run_name"]
 
 log = logging.getLogger(__name__)
-FORMAT = 1
+FORMAT = 2
 NAMED_BY = ("task", "model", "imaging", "features", "cv", "seed", "permute", "device")
 PACKAGES = (
     "cupy-cuda12x", "cupy-cuda13x", "hydra-core", "imbalanced-learn", "lightning", "monai",
@@ -115,7 +115,7 @@ def provenance(
         "device": config["device"],
         "git_revision": _git_revision(),
         "versions": _versions(),
-        "cohort": str(config["cohort"]),
+        "cohort": str(Path(config["cohort"]).resolve()),
         "data_fingerprint": fingerprint,
         "config_hash": hash_of(_relevant(config)),
         "splits_hash": splits_hash,
@@ -167,10 +167,21 @@ def finished_run(path: Path) -> RunFolder:
             str(path), "run folder", "a finished run", "an unfinished one",
             "Repeat the command that made it; it goes on where it stopped",
         )  # fmt: skip
-    found = json.loads(done.read_text(encoding="utf-8")).get("format")
+    found = _format_of(done)
     if found != FORMAT:
-        raise InputError(str(path), "format of the run folder", str(FORMAT), str(found))
+        raise InputError(
+            str(done), "format of the run folder", str(FORMAT), str(found),
+            "Train again with this version of petnet, or use the version that made the run",
+        )  # fmt: skip
     return RunFolder(path)
+
+
+def _format_of(done: Path) -> Any:
+    try:
+        value = json.loads(done.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(str(done), "content", "JSON", str(error)) from None
+    return value.get("format") if isinstance(value, dict) else None
 
 
 def find_runs(given: list[Path]) -> list[Path]:

@@ -276,7 +276,7 @@ def test_a_task_that_is_only_a_yaml_of_the_users_trains(cohort, work, train):
 def test_permuted_labels_are_another_run(train, work):
     assert train("model=lr", "permute=3", f"out='{work / 'permuted'}'") == 0
     (run,) = (work / "permuted").glob("her2-lr-*")
-    shuffled = pd.read_csv(run / "units.csv")["target"]
+    shuffled = pd.read_csv(run / "units.csv")["truth"]
     assert json.loads((run / "provenance.json").read_text())["permute"] == 3
     assert shuffled.sum() == 7
 
