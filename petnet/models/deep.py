@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, Self
 
 import numpy as np
 import safetensors.torch
@@ -21,26 +21,31 @@ from petnet.errors import InputError
 from petnet.files import atomic_path, write_json
 from petnet.imaging.datamodule import TensorDataModule
 from petnet.learn.tabular import TableEncoder
+from petnet.models.deep_heads import Head, head_from_state, learned_head
 from petnet.models.deep_inputs import (
     check_inputs,
     checked_target,
     fingerprint,
     required_images,
 )
-from petnet.models.lightning_module import TrainingModule, positive_weight
+from petnet.models.lightning_module import TrainingModule
 from petnet.models.network import FusionNetwork, InputSizes, build_network
 from petnet.models.parts import plain
 from petnet.models.protocol import FitContext, ImageSource, InputKind, Samples
 from petnet.models.training import TrainingSettings, full_float32, isolated_torch, train
+from petnet.outcome import Outcome
 
 __all__ = ["DeepModel"]
 
 log = logging.getLogger(__name__)
-_FORMAT = 1
+_FORMAT = 2
 
 
 class DeepModel:
     """A network over any of image, radiomics and clinical inputs, trained with Lightning.
+
+    What it learns is the outcome of the training units: `petnet.models.deep_heads` has a loss and
+    a prediction for each kind.
 
     All parts are settings with `_target_` (see `petnet.models.parts`); they are kept as they are,
     saved with the model, and built in `fit` and `load`.
@@ -114,7 +119,7 @@ class DeepModel:
         self._network: FusionNetwork | None = None
         self._sizes = InputSizes()
         self._encoders: dict[str, TableEncoder] = {}
-        self._counts: dict[str, int] = {}
+        self._head: Head | None = None
 
     def fit(self, train: Samples, inner: Sequence[Fold], context: FitContext) -> Self:
         """Learn from the training units.
@@ -130,19 +135,19 @@ class DeepModel:
         Raises
         ------
         InputError
-            A target that is missing, a class that is, or an input that is.
+            A target that is missing, or an input that is, or nothing to tell apart.
         """
-        target = checked_target(train)
+        head = learned_head(train.outcome, checked_target(train))
         self._network, self.history = None, []
         self._fit_tables(train)
         self._sizes = self._input_sizes(train.images)
         batch = self._batch(train)
         with isolated_torch(context.device):
             torch.manual_seed(context.seed)
-            network = build_network(self.config, self._sizes, outputs=1)
+            network = build_network(self.config, self._sizes, head.outputs, head.last_layer())
             module = TrainingModule(
                 network,
-                positive_weight(target),
+                head,
                 self.config["optimizer"],
                 self.config["scheduler"],
                 self.config["augmentation"],
@@ -154,14 +159,14 @@ class DeepModel:
                 batch.get("image"),
                 batch.get("radiomics"),
                 batch.get("clinical"),
-                target,
+                head.targets(train.target),
                 self.config["batch_size"],
                 context.seed,
             )
             checkpoint = None if context.workdir is None else context.workdir / "last.ckpt"
             self._train(module, data, context.device, checkpoint)
-        self._counts = {"n": len(target), "positive": int(target.sum())}
-        self._network, self.history = network.cpu().eval(), module.history
+            self._network, self.history = network.cpu().eval(), module.history
+            self._head = head.settled(lambda: self._logits(network, train))
         return self
 
     def _train(
@@ -181,17 +186,18 @@ class DeepModel:
         train(module, data, self.settings, device, checkpoint, self.name)
 
     def predict(self, samples: Samples) -> NDArray[np.float64]:
-        """Return (n, 1) float64 probabilities of the positive class.
+        """Return (n, K) float64 as `petnet.outcome` says for the kind that was learned.
 
-        The class weight of the training is taken out again: it multiplies the odds by negatives /
-        positives, so the odds are divided by it.
+        The class weights of the training are taken out again, see `petnet.models.deep_heads`.
         """
-        network = self._fitted()
-        odds_shift = np.log(
-            (self._counts["n"] - self._counts["positive"]) / self._counts["positive"]
-        )
+        network, head = self._fitted()
+        if not len(samples):
+            return np.zeros((0, head.outcome.outputs))
+        return head.prediction(self._logits(network, samples))
+
+    def _logits(self, network: FusionNetwork, samples: Samples) -> NDArray[np.float64]:
         size = int(self.config["batch_size"])
-        logits = [np.zeros((0, 1))]
+        logits = []
         network.eval()
         with full_float32(), torch.inference_mode():
             for start in range(0, len(samples), size):
@@ -199,13 +205,11 @@ class DeepModel:
                 batch = self._batch(part)
                 network.to(next(iter(batch.values())).device)
                 logits.append(network(batch).to(torch.float64).cpu().numpy())
-        return cast(
-            "NDArray[np.float64]", 1.0 / (1.0 + np.exp(odds_shift - np.concatenate(logits)))
-        )
+        return np.concatenate(logits)
 
     def save(self, folder: Path) -> None:
         """Write `weights.safetensors` and `model.json`; the same fit gives the same bytes."""
-        network = self._fitted()
+        network, head = self._fitted()
         weights = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
         with atomic_path(Path(folder) / "weights.safetensors") as temporary:
             temporary.write_bytes(safetensors.torch.save(weights))
@@ -214,7 +218,8 @@ class DeepModel:
             "config": self.config,
             "sizes": asdict(self._sizes),
             "encoders": {name: encoder.state() for name, encoder in self._encoders.items()},
-            "counts": self._counts,
+            "outcome": {"kind": head.outcome.kind, "labels": list(head.outcome.labels)},
+            "head": head.state(),
             "history": self.history,
         }
         write_json(Path(folder) / "model.json", description)
@@ -226,7 +231,7 @@ class DeepModel:
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
             if found["format"] != _FORMAT:
-                raise ValueError(f"format {found['format']!r}")
+                raise ValueError(f"format {found['format']!r}, not {_FORMAT}")
             made = cls(**found["config"])
             sizes = found["sizes"]
             made._sizes = InputSizes(
@@ -235,9 +240,12 @@ class DeepModel:
             made._encoders = {
                 name: TableEncoder.from_state(state) for name, state in found["encoders"].items()
             }
-            made._counts, made.history = found["counts"], found["history"]
+            outcome = Outcome(found["outcome"]["kind"], tuple(found["outcome"]["labels"]))
+            head = head_from_state(outcome, found["head"])
+            made._head, made.history = head, found["history"]
             with torch.random.fork_rng([]):
-                network = build_network(made.config, made._sizes, outputs=1)
+                last = head.last_layer()
+                network = build_network(made.config, made._sizes, head.outputs, last)
             network.load_state_dict(
                 safetensors.torch.load_file(path.with_name("weights.safetensors"))
             )
@@ -249,10 +257,10 @@ class DeepModel:
         made._network = network.eval()
         return made
 
-    def _fitted(self) -> FusionNetwork:
-        if self._network is None:
+    def _fitted(self) -> tuple[FusionNetwork, Head]:
+        if self._network is None or self._head is None:
             raise RuntimeError(f"model {self.name} is not fitted")
-        return self._network
+        return self._network, self._head
 
     def _fit_tables(self, train: Samples) -> None:
         self._encoders = {}

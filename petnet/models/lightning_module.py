@@ -8,17 +8,11 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
-from torchmetrics.classification import BinaryAccuracy, BinaryAUROC
 
+from petnet.models.deep_heads import Head
 from petnet.models.parts import accepted, build, locate
 
-__all__ = ["TrainingModule", "positive_weight", "step_seed"]
-
-
-def positive_weight(target: Tensor) -> Tensor:
-    """Return negatives / positives, the weight of the positive class that balances the two."""
-    positives = target.sum()
-    return (target.numel() - positives) / positives
+__all__ = ["TrainingModule", "step_seed"]
 
 
 def step_seed(seed: int, epoch: int, step: int) -> int:
@@ -29,14 +23,14 @@ def step_seed(seed: int, epoch: int, step: int) -> int:
 
 
 class TrainingModule(LightningModule):
-    """Trains a network on class-weighted binary cross-entropy.
+    """Trains a network on the loss of its head.
 
     Parameters
     ----------
     network : module
-        Batch to logits (B, 1).
-    pos_weight : () tensor
-        Weight of the positive class.
+        Batch to logits (B, K).
+    head : Head
+        What the logits mean; gives the loss and the figures of an epoch.
     optimizer, scheduler : mapping
         Settings with `_target_`. The scheduler steps with every batch; where it takes
         `total_steps` or `T_max` and the settings leave it open, it is told the number of steps.
@@ -53,7 +47,7 @@ class TrainingModule(LightningModule):
     def __init__(
         self,
         network: nn.Module,
-        pos_weight: Tensor,
+        head: Head,
         optimizer: Mapping[str, Any],
         scheduler: Mapping[str, Any] | None,
         augmentation: Mapping[str, Any] | None,
@@ -62,17 +56,13 @@ class TrainingModule(LightningModule):
         channels: tuple[str, ...] = (),
     ) -> None:
         super().__init__()
-        self.network = network
-        self.loss = nn.BCEWithLogitsLoss(pos_weight=pos_weight.to(torch.float32))
+        self.network, self.head = network, head
         self.settings = {"optimizer": optimizer, "scheduler": scheduler}
         self.augment = build(augmentation) if augmentation else None
         if self.augment is not None and channels:
             self.augment = self.augment.for_channels(channels)
         self.seed, self.fingerprint = seed, fingerprint
         self.history: list[dict[str, float]] = []
-        # In a dict, so that they stay on the CPU: sorting for the AUC has no deterministic form on
-        # CUDA, and one copy an epoch costs nothing.
-        self.metrics = {"auroc": BinaryAUROC(), "accuracy": BinaryAccuracy()}
         self._seen: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def training_step(self, batch: Mapping[str, Tensor], batch_idx: int) -> Tensor:
@@ -84,22 +74,19 @@ class TrainingModule(LightningModule):
             )
         # Dropout draws from the global generator: keyed here, a resumed epoch draws alike.
         torch.manual_seed(step_seed(self.seed, self.current_epoch, batch_idx))
-        logits: Tensor = self.network(inputs)[:, 0]
-        target = inputs["target"].to(logits.dtype)
-        loss: Tensor = self.loss(logits, target)
+        # Whatever the precision of the network: the losses take logarithms.
+        logits, target = self.network(inputs).float(), inputs["target"]
+        loss = self.head.loss(logits, target)
         self._seen.append((logits.detach(), target, loss.detach().expand(len(target))))
         return loss
 
     def on_train_epoch_end(self) -> None:
-        """Log loss, AUC and accuracy of the epoch's training batches, as they were seen."""
-        logits, target, loss = (
-            torch.cat(part).float().cpu() for part in zip(*self._seen, strict=True)
-        )
+        """Log the loss and the head's figures of the training batches, as they were seen."""
+        # On the CPU: sorting for the AUC has no deterministic form on CUDA, and one copy an epoch
+        # costs nothing.
+        logits, target, loss = (torch.cat(part).cpu() for part in zip(*self._seen, strict=True))
         self._seen.clear()
-        figures = {"loss": float(loss.mean())}
-        for name, metric in self.metrics.items():
-            metric.reset()
-            figures[name] = float(metric(torch.sigmoid(logits), target.long()))
+        figures = {"loss": float(loss.mean()), **self.head.figures(logits, target)}
         self.log_dict({f"train_{name}": value for name, value in figures.items()})
         self.history.append({"epoch": float(self.current_epoch), **figures})
 

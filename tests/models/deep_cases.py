@@ -1,5 +1,6 @@
 """Small planted cohorts and models for the tests of the deep model."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 
 from petnet.models.deep import DeepModel
 from petnet.models.protocol import Samples
+from petnet.outcome import Outcome
 
 SIZE = 12
 
@@ -77,3 +79,42 @@ def settings(inputs=("image", "radiomics", "clinical"), **changes: Any) -> dict[
 def tiny(*args: Any, **changes: Any) -> DeepModel:
     """Return a tiny model, not fitted."""
     return DeepModel(**settings(*args, **changes))
+
+
+OUTCOMES = {
+    "binary": Outcome(),
+    "multiclass": Outcome("multiclass", ("red", "green", "blue")),
+    "ordinal": Outcome("ordinal", ("PD", "SD", "PR", "CR")),
+    "multilabel": Outcome("multilabel", ("r0", "r1", "r2")),
+    "survival": Outcome("survival", ("risk",)),
+}
+
+
+def of_kind(kind: str, n: int, seed: int, signal=2.0) -> Samples:
+    """n units whose outcome, unbalanced, depends on columns of `radiomics` as linearly as it can.
+
+    The latent z is a column times `signal` plus logistic (multiclass and survival: Gumbel) noise,
+    which makes every kind's own model the true one: logistic, softmax, proportional odds and
+    proportional hazards. Labels have gaps, times are censored and, as they are whole months, tied.
+    """
+    g = np.random.default_rng(seed)
+    made = cohort(n, seed)
+    x = made.radiomics.fillna(0.0).to_numpy()
+    outcome = OUTCOMES[kind]
+    if kind == "binary":
+        target = (signal * x[:, 0] + g.logistic(size=n) > 1.5).astype(float)
+    elif kind == "multiclass":
+        latent = signal * x[:, :3] + g.gumbel(size=(n, 3)) + [1.0, 0.0, -0.5]
+        target = latent.argmax(axis=1).astype(float)
+    elif kind == "ordinal":
+        target = np.digitize(signal * x[:, 0] + g.logistic(size=n), [-2, 1, 2.5]).astype(float)
+    elif kind == "multilabel":
+        latent = signal * x[:, :3] + g.logistic(size=(n, 3))
+        target = (latent > [0, 1, 2]).astype(float)
+        target[g.random((n, 3)) < 0.1] = np.nan
+        target[np.isnan(target).all(axis=1), 0] = 0.0
+    else:
+        time = 20 * np.exp(-signal * x[:, 0] / 2) * g.weibull(2, n)
+        censored = g.uniform(5, 60, n)
+        target = np.column_stack([np.ceil(np.minimum(time, censored)), time <= censored])
+    return replace(made, target=target.astype(float), outcome=outcome)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from deep_cases import Crops, cohort, tiny
 
-from petnet.models.lightning_module import positive_weight, step_seed
+from petnet.models.lightning_module import step_seed
 from petnet.models.protocol import FitContext, Model
 from petnet.stats.discrimination import auc
 
@@ -75,11 +75,6 @@ def test_predictions_are_probabilities_in_the_order_of_the_units(fused):
     some = [7, 3, 30]
     np.testing.assert_allclose(model.predict(train.take(some)), all_of_them[some], atol=1e-6)
     assert model.predict(train.take([])).shape == (0, 1)
-
-
-def test_analytic_class_weight():
-    assert positive_weight(torch.tensor([1.0, 0, 0, 0])) == 3.0
-    assert positive_weight(torch.tensor([1.0, 1, 1, 0])) == pytest.approx(1 / 3)
 
 
 def test_analytic_untrained_network_predicts_the_prevalence():
