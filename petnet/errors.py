@@ -15,7 +15,7 @@ class InputError(PetnetError):
     Parameters
     ----------
     source : str
-        File, table or setting at fault.
+        File, table or setting at fault; or the file that cannot be written.
     field : str
         What in it: a column, a row, a header entry.
     expected, found : str
@@ -30,7 +30,8 @@ class InputError(PetnetError):
         self.source, self.field, self.expected, self.found = source, field, expected, found
         self.remedy = remedy
         text = f"{source}: {field}: expected {expected}, but got {found}"
-        super().__init__(f"{text}. {remedy}" if remedy else text)
+        text = f"{text}. {remedy}" if remedy else text
+        super().__init__(" ".join(text.split()))  # libraries' own words may run over lines
 
     def __reduce__(self) -> tuple[type[InputError], tuple[str | None, ...]]:
         """Survive the trip between worker processes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ __all__ = [
     "Volume",
     "check_same_grid",
     "describe_grid",
+    "is_oriented",
     "mask_of",
     "read_mask",
     "read_stored",
@@ -33,6 +35,9 @@ Modality = Literal["PT", "CT", "MASK"]
 Unit = Literal["SUVbw", "SUVlbm", "SUVbsa", "SUVibw", "Bq/ml", "HU", "label"]
 GEOMETRY_TOLERANCE_MM = 1e-2
 SHEAR_TOLERANCE = 1e-3
+# nibabel logs what it also raises, and what _check_header refuses before it can be mended
+logging.getLogger("nibabel.global").setLevel(logging.CRITICAL + 1)
+LABEL_TOLERANCE = 1e-3  # of whole numbers kept as floats, or scaled ones
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,37 +145,98 @@ def read_stored(path: Path) -> StoredImage:
     Raises
     ------
     InputError
-        Missing, truncated, not NIfTI, not 3D, degenerate spacing or sheared affine.
+        Missing, truncated, not NIfTI, not 3D, not of real numbers, spacing that is not positive
+        or not in millimetres, sheared affine.
     """
     import nibabel as nib
 
     path = Path(path)
     if not path.is_file():
-        raise InputError(str(path), "file", "an existing NIfTI file", "no such file")
+        found = "a folder" if path.is_dir() else "no such file"
+        raise InputError(str(path), "file", "an existing NIfTI file", found)
     try:
-        image = nib.load(path)
+        _check_header(path, _raw_header(path))
+        image: Any = nib.load(path)
         if not isinstance(image, nib.Nifti1Image):
-            raise InputError(str(path), "format", "NIfTI", type(image).__name__)
+            raise InputError(str(path), "format", "NIfTI in one file", type(image).__name__)
         proxy: Any = image.dataobj
         array = np.asarray(proxy.get_unscaled())
     except (nib.filebasedimages.ImageFileError, nib.spatialimages.HeaderDataError) as error:
         raise InputError(str(path), "format", "a NIfTI image", str(error)) from error
-    except (EOFError, OSError, zlib.error, ValueError) as error:
+    except (EOFError, OSError, zlib.error, ValueError, MemoryError) as error:
         raise InputError(
             str(path), "voxel data", "a complete NIfTI image", f"unreadable data ({error})"
         ) from error
     if array.ndim > 3 and all(n == 1 for n in array.shape[3:]):
         array = array.reshape(array.shape[:3])
     affine = np.asarray(image.affine, dtype=np.float64)
-    _check_geometry(path, array.shape, affine)
+    _check_array(path, array)
+    _check_geometry(path, affine)
     return StoredImage(array, affine, float(proxy.slope), float(proxy.inter))
 
 
-def _check_geometry(path: Path, shape: tuple[int, ...], affine: NDArray[np.float64]) -> None:
-    if len(shape) != 3:
-        raise InputError(str(path), "dimensions", "3", f"{len(shape)} (shape {shape})")
+def is_oriented(path: Path) -> bool:
+    """Tell whether the header says where the image lies in the body.
+
+    Without a code for its qform or sform the spacing is all that is known: the axes are taken to
+    run to the left, front and top, and the centre of the image to be the origin.
+
+    Raises
+    ------
+    InputError
+        No NIfTI header can be read.
+    """
+    try:
+        header = _raw_header(path)
+    except (EOFError, OSError, zlib.error) as error:
+        raise InputError(str(path), "format", "a NIfTI image", str(error)) from error
+    return bool(header["qform_code"] > 0 or header["sform_code"] > 0)
+
+
+def _raw_header(path: Path) -> Any:
+    """Return the header as it stands; nibabel's own reading mends zero and negative spacing."""
+    import nibabel as nib
+
+    with nib.openers.ImageOpener(str(path)) as stream:
+        head = stream.read(540)
+    kinds: tuple[Any, ...] = (nib.Nifti1Header, nib.Nifti2Header)
+    for kind in kinds:
+        size = kind.sizeof_hdr
+        if len(head) >= size:
+            header = kind(head[:size], check=False)
+            if header["sizeof_hdr"] == size and bytes(header["magic"])[:1] == b"n":
+                return header
+    found = f"other data, {len(head)} bytes or more" if len(head) >= 348 else f"{len(head)} bytes"
+    raise InputError(str(path), "header", "that of a NIfTI image", found)
+
+
+def _check_header(path: Path, header: Any) -> None:
+    """Refuse spacing that is not positive, or not in millimetres."""
+    spacing = np.asarray(header["pixdim"][1:4], dtype=np.float64)
+    if not (np.isfinite(spacing).all() and (spacing > 0).all()):
+        raise InputError(
+            str(path), "spacing", "three positive numbers in mm", str(spacing.round(6).tolist())
+        )
+    unit = {1: "metres", 3: "micrometres"}.get(int(header["xyzt_units"]) & 7)
+    if unit:
+        raise InputError(str(path), "unit of the spacing", "millimetres", unit)
+
+
+def _check_array(path: Path, array: NDArray[Any]) -> None:
+    if array.ndim != 3:
+        raise InputError(str(path), "dimensions", "3", f"{array.ndim} (shape {array.shape})")
+    if not array.size:
+        raise InputError(str(path), "shape", "at least one voxel", str(array.shape))
+    if array.dtype.kind not in "biuf":
+        kind = "complex" if array.dtype.kind == "c" else "colour"
+        raise InputError(str(path), "voxel type", "real numbers", f"{kind} values")
+
+
+def _check_geometry(path: Path, affine: NDArray[np.float64]) -> None:
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    if not np.isfinite(affine).all() or (spacing <= 1e-6).any():
+    if not np.isfinite(affine).all():
+        raise InputError(str(path), "affine", "finite numbers", str(affine.tolist()))
+    if (spacing <= 1e-6).any():
         raise InputError(
             str(path), "spacing", "three positive numbers in mm", str(spacing.round(6).tolist())
         )
@@ -234,21 +300,34 @@ def read_mask(path: Path, label: int | None = None) -> Volume:
     Raises
     ------
     InputError
-        As `read_stored`, or the label is absent, or the mask is empty.
+        As `read_stored`, or values are no labels, or the label is absent, or the mask is empty.
     """
     return mask_of(read_stored(path), label, path)
 
 
 def mask_of(stored: StoredImage, label: int | None, source: Path) -> Volume:
     """Take one label of a label map that is already read; `read_mask` says what and when not."""
-    plain = (stored.slope, stored.intercept) == (1.0, 0.0)
-    values = stored.array if plain else stored.array * stored.slope + stored.intercept
+    values = _label_values(source, stored)
     mask = values > 0 if label is None else values == label
     if not mask.any():
         present = np.unique(values)[:20].astype(float).tolist()
         wanted = "at least one voxel above 0" if label is None else f"label {label}"
         raise InputError(str(source), "mask", wanted, f"an image with values {present}")
     return Volume(mask, stored.affine, "label", "MASK")
+
+
+def _label_values(path: Path, stored: StoredImage) -> NDArray[Any]:
+    """Return the labels; fractions (interpolated masks, probabilities) have no rule, so none."""
+    if stored.array.dtype.kind in "biu" and (stored.slope, stored.intercept) == (1.0, 0.0):
+        return stored.array
+    values: NDArray[Any] = stored.array.astype(np.float64) * stored.slope + stored.intercept
+    near: NDArray[Any] = np.rint(values)
+    with np.errstate(invalid="ignore"):  # infinity less infinity
+        whole = np.abs(values - near) <= LABEL_TOLERANCE
+    if not whole.all():
+        found = f"{int((~whole).sum())} voxels with values such as {values[~whole][0]:.4g}"
+        raise InputError(str(path), "mask", "whole numbers (labels)", found)
+    return near
 
 
 def write_volume(path: Path, volume: Volume, dtype: Any = np.float32, level: int = 1) -> None:

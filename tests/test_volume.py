@@ -1,5 +1,6 @@
 """Reading NIfTI: values against nibabel's own scaling, and every refusal."""
 
+import struct
 import tracemalloc
 
 import nibabel as nib
@@ -10,6 +11,7 @@ from petnet.errors import InputError
 from petnet.volume import (
     Volume,
     check_same_grid,
+    is_oriented,
     read_mask,
     read_stored,
     read_volume,
@@ -91,24 +93,66 @@ def refusals(tmp_path):
     (tmp_path / "short.nii").write_bytes(plain.read_bytes()[:400])
     sheared = AFFINE.copy()
     sheared[0, 1] = 1.0
-    flat = bytearray(plain.read_bytes())
-    flat[312:328] = bytes(16)  # srow_z of the header
-    (tmp_path / "flat.nii").write_bytes(flat)
+    colour = np.zeros((4, 4, 4), [("R", "u1"), ("G", "u1"), ("B", "u1")])
+    patched = {
+        name: patch(plain, tmp_path / f"{name}.nii", *where) for name, where in PATCHES.items()
+    }
     return {
+        **{name: (path, PATCHED[name]) for name, path in patched.items()},
+        "colour": (save(tmp_path / "rgb.nii", colour), "real numbers.*colour"),
+        "complex": (save(tmp_path / "c.nii", ones.astype(np.complex64)), "real numbers.*complex"),
+        "2D": (save(tmp_path / "2d.nii", ones[0]), "expected 3"),
+        "a folder": (tmp_path, "a folder"),
+        "no bytes": (touch(tmp_path / "empty.nii"), "0 bytes"),
         "missing": (tmp_path / "none.nii", "no such file"),
         "truncated gz": (tmp_path / "cut.nii.gz", "complete NIfTI"),
         "truncated": (tmp_path / "short.nii", "complete NIfTI"),
         "no NIfTI": (tmp_path / "text.nii.gz", "NIfTI"),
         "4D": (save(tmp_path / "4d.nii", np.ones((3, 3, 3, 2), np.float32)), "expected 3"),
         "sheared": (save(tmp_path / "sheared.nii", ones, sheared), "sheared by up to"),
-        "zero spacing": (tmp_path / "flat.nii", "three positive numbers"),
     }
 
 
-@pytest.mark.parametrize(
-    "case",
-    ["missing", "truncated gz", "truncated", "no NIfTI", "4D", "sheared", "zero spacing"],
-)
+def patch(path, target, offset, form, *values):
+    """Write header fields by their offset in the standard, so that no library mends them."""
+    data = bytearray(path.read_bytes())
+    struct.pack_into(form, data, offset, *values)
+    target.write_bytes(data)
+    return target
+
+
+def touch(path):
+    path.touch()
+    return path
+
+
+# Offsets of nifti1.h: pixdim at 76, xyzt_units at 123, qform_code at 252, sform_code at 254,
+# srow_x at 280, srow_y at 296, srow_z at 312, magic at 344.
+PATCHES = {
+    "zero spacing": (80, "<3f", 4.0, 0.0, 3.0),
+    "negative spacing": (80, "<3f", 4.0, -4.0, 3.0),
+    "NaN spacing": (80, "<3f", 4.0, float("nan"), 3.0),
+    "flat sform": (312, "<4f", 0.0, 0.0, 0.0, 0.0),
+    "NaN sform": (280, "<4f", float("nan"), 0.0, 0.0, 0.0),
+    "metres": (123, "<B", 1),
+    "magic": (344, "<4s", b"abc"),
+}
+PATCHED = {
+    "zero spacing": r"spacing: .*three positive numbers.*\[4.0, 0.0, 3.0\]",
+    "negative spacing": r"spacing: .*three positive numbers.*\[4.0, -4.0, 3.0\]",
+    "NaN spacing": "three positive numbers.*nan",
+    "flat sform": "spacing: .*three positive numbers",
+    "NaN sform": "affine: expected finite numbers.*nan",
+    "metres": "millimetres, but got metres",
+    "magic": "header.*NIfTI",
+}
+CASES = [
+    "missing", "truncated gz", "truncated", "no NIfTI", "4D", "2D", "sheared", "colour", "complex",
+    "a folder", "no bytes", *PATCHES,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
 def test_refuses(tmp_path, case):
     path, message = refusals(tmp_path)[case]
     with pytest.raises(InputError, match=message) as caught:
@@ -123,6 +167,32 @@ def test_empty_mask_and_absent_label_name_what_is_there(tmp_path):
     labels[1, 1, 1] = 3
     with pytest.raises(InputError, match=r"label 2.*\[0.0, 3.0\]"):
         read_mask(save(tmp_path / "three.nii", labels), label=2)
+
+
+@pytest.mark.parametrize("label", [None, 1])
+def test_a_mask_of_fractions_is_refused_and_one_of_whole_floats_is_not(tmp_path, label):
+    labels = np.zeros((3, 3, 3), np.float32)
+    labels[1, 1] = [1, 1, 0]
+    found = read_mask(save(tmp_path / "float.nii", labels), label)
+    assert found.array.sum() == 2
+    scaled = save(tmp_path / "scaled.nii", labels.astype(np.uint8) * 255, slope=1 / 255, inter=0)
+    np.testing.assert_array_equal(read_mask(scaled, label).array, found.array)
+    labels[1, 1, 2] = 0.37
+    with pytest.raises(InputError, match=r"fraction.nii: mask: .*whole numbers.*1 voxels.*0.37"):
+        read_mask(save(tmp_path / "fraction.nii", labels), label)
+
+
+def test_orientation_is_known_where_qform_or_sform_has_a_code(tmp_path):
+    oriented = save(tmp_path / "a.nii", np.ones((3, 3, 3), np.float32))
+    assert is_oriented(oriented)
+    assert is_oriented(patch(oriented, tmp_path / "q.nii", 252, "<2h", 1, 0))
+    assert not is_oriented(patch(oriented, tmp_path / "none.nii", 252, "<2h", 0, 0))
+
+
+def test_a_slope_of_nan_means_unscaled_as_nibabel_writes_it(tmp_path):
+    path = save(tmp_path / "a.nii", np.full((3, 3, 3), 7, np.int16))
+    spoiled = patch(path, tmp_path / "b.nii", 112, "<2f", float("nan"), float("nan"))
+    assert (read_volume(spoiled, "HU", "CT").array == 7).all()
 
 
 def test_grid_mismatch_prints_both_geometries():
