@@ -61,11 +61,9 @@ def _targets(value: Any) -> Iterator[str]:
 
 
 def feature_sets(config: DictConfig, allowed: Sequence[str] | None = None) -> list[FeatureSet]:
-    """Build the feature sets of a `features` config; `allowed` as in `build`."""
-    sets = [build(part, f"features.sets.{name}", allowed) for name, part in config.sets.items()]
-    if not sets:
-        raise InputError("settings", "features.sets", "at least one feature set", "none")
-    return sets
+    """Build the feature sets of a `features` config, which may be none; `allowed` as in `build`."""
+    sets = config.sets or {}
+    return [build(part, f"features.sets.{name}", allowed) for name, part in sets.items()]
 
 
 def open_cohort(config: DictConfig) -> Cohort:

@@ -30,7 +30,7 @@ def run(config: DictConfig) -> int:
     sets = feature_sets(config.features)
     units = select_units(open_cohort(config), task, labelled=False, clinical_needed=False)
     table, status = feature_table(
-        units.units, sets, task.series, config.device, Path(config.data.cache), config.data.workers
+        units.units, task, sets, config.device, Path(config.data.cache), config.data.workers
     )
     excluded = units.status[units.status["status"] == "excluded"].assign(stage="selection")
     if out.suffix == ".csv":

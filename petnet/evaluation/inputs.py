@@ -62,7 +62,8 @@ def load_inputs(
     ----------
     table : UnitTable
     task : Task
-        Its series (arms × timepoints) make the channels and the column prefixes.
+        Its series (arms × timepoints) make the channels; they, its compartments and its references
+        make the columns.
     device : {"cpu", "cuda"}
         Where torch works.
     kernel_device : {"auto", "cpu", "cuda"}
@@ -73,7 +74,7 @@ def load_inputs(
     A table without a single readable unit is returned as such; training refuses it.
     """
     features, feature_status = feature_table(
-        table.units, sets, task.series, kernel_device, cache, workers
+        table.units, task, sets, kernel_device, cache, workers
     )
     rows: list[dict[str, Any]] = list(feature_status)
     images: CropStore | None = None

@@ -1,16 +1,91 @@
-"""The union of a unit's regions, on the grid of the image that is measured."""
+"""Delineated regions as the lesions they belong to, on the grid of the image that is measured."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from petnet.errors import InputError
 from petnet.units import Region
-from petnet.volume import Volume, check_same_grid, read_mask, same_grid
+from petnet.volume import (
+    StoredImage,
+    Volume,
+    check_same_grid,
+    mask_of,
+    read_stored,
+    same_grid,
+)
 
-__all__ = ["lesion_masks", "mask_on_grid", "union"]
+__all__ = ["BoxedMask", "Reader", "lesion_masks", "mask_on_grid", "once", "union"]
+
+Reader = Callable[[Path], StoredImage]
+
+
+@dataclass(frozen=True, eq=False)
+class BoxedMask:
+    """A mask cut to its bounding box, so that those of many lesions fit in memory.
+
+    Attributes
+    ----------
+    start : (3,) tuple of int
+        Index of the box's first voxel on the whole grid.
+    array : (X, Y, Z) bool
+        Inside the box.
+    shape : (3,) tuple of int
+        Of the whole grid.
+    """
+
+    start: tuple[int, ...]
+    array: NDArray[np.bool_]
+    shape: tuple[int, ...]
+
+    @classmethod
+    def of(cls, whole: NDArray[np.bool_]) -> BoxedMask:
+        """Cut a mask with at least one voxel."""
+        from scipy.ndimage import find_objects
+
+        (box,) = find_objects(whole.astype(np.int8))
+        array = np.ascontiguousarray(whole[box])
+        return cls(tuple(part.start for part in box), array, whole.shape)
+
+    @property
+    def box(self) -> tuple[slice, ...]:
+        """Where the box lies on the whole grid."""
+        return tuple(slice(s, s + n) for s, n in zip(self.start, self.array.shape, strict=True))
+
+    def cut(self, image: Volume) -> tuple[Volume, Volume]:
+        """Return image and mask inside the box."""
+        affine = image.affine.copy()
+        affine[:3, 3] += affine[:3, :3] @ np.array(self.start, dtype=np.float64)
+        part = Volume(image.array[self.box], affine, image.unit, image.modality, image.tracer)
+        return part, Volume(self.array, affine, "label", "MASK")
+
+    def whole(self, image: Volume) -> Volume:
+        """Return the mask on the whole grid of `image`."""
+        array = np.zeros(self.shape, dtype=bool)
+        array[self.box] = self.array
+        return Volume(array, image.affine, "label", "MASK")
+
+
+def union(masks: Sequence[BoxedMask]) -> BoxedMask:
+    """Return the union of masks on one grid."""
+    low = np.min([mask.start for mask in masks], axis=0)
+    high = np.max([np.add(mask.start, mask.array.shape) for mask in masks], axis=0)
+    array = np.zeros(high - low, dtype=bool)
+    for mask in masks:
+        first = np.subtract(mask.start, low)
+        array[tuple(map(slice, first, first + mask.array.shape))] |= mask.array
+    return BoxedMask(tuple(low.tolist()), array, masks[0].shape)
+
+
+def once() -> Reader:
+    """Return a reader that reads each file once: a label map of many regions, above all."""
+    return lru_cache(maxsize=None)(read_stored)
 
 
 def mask_on_grid(mask: Volume, image: Volume) -> Volume:
@@ -39,8 +114,10 @@ def mask_on_grid(mask: Volume, image: Volume) -> Volume:
     return Volume(sampled >= 0.5 - 1e-6, image.affine, "label", "MASK")
 
 
-def lesion_masks(regions: Sequence[Region], image: Volume, native: str) -> list[Volume]:
-    """Return each lesion on the grid of `image`; those of which nothing lies on it are left out.
+def lesion_masks(
+    regions: Sequence[Region], image: Volume, native: str, read: Reader = read_stored
+) -> list[BoxedMask]:
+    """Return each lesion on the grid of `image`; those that lie outside of it are left out.
 
     Regions with the same `lesion_uid` (two readers, two methods) are one lesion: their union. A
     region without one is a lesion of its own.
@@ -49,25 +126,29 @@ def lesion_masks(regions: Sequence[Region], image: Volume, native: str) -> list[
     ----------
     native : {"pet", "ct"}
         Which grid `image` is; a region drawn on it must share it exactly, a region drawn on the
-        other one is sampled by `mask_on_grid`.
+        other one is sampled by `mask_on_grid`. A region too small for that, a node between the
+        voxels of a PET, is the voxel nearest to its centroid: a small lesion is not no lesion.
+    read : callable
+        Reads a label map, see `once`.
 
     Raises
     ------
     InputError
         A mask is on another grid than the rois table says, or nothing of any lies on this grid.
     """
-    made: dict[str, list[Volume]] = {}
+    made: dict[str, list[BoxedMask]] = {}
     for number, region in enumerate(regions):
-        mask = read_mask(region.path, region.label)
+        mask = mask_of(read(region.path), region.label, region.path)
         if region.grid == native:
             check_same_grid(image, mask, str(region.path))
         elif not same_grid(image, mask):
-            mask = mask_on_grid(mask, image)
+            mask = _sampled(mask, image)
         if mask.array.any():
-            made.setdefault(region.lesion_uid or f"region {number}", []).append(mask)
+            name = region.lesion_uid or f"region {number}"
+            made.setdefault(name, []).append(BoxedMask.of(mask.array))
     if not made:
         raise InputError(
-            ", ".join(str(r.path) for r in regions),
+            ", ".join(sorted({str(r.path) for r in regions})),
             "mask",
             f"at least one voxel on the {native} grid",
             "none after resampling",
@@ -75,6 +156,12 @@ def lesion_masks(regions: Sequence[Region], image: Volume, native: str) -> list[
     return [union(masks) for masks in made.values()]
 
 
-def union(masks: Sequence[Volume]) -> Volume:
-    """Return the union of masks on one grid."""
-    return masks[0].with_array(np.logical_or.reduce([mask.array for mask in masks]))
+def _sampled(mask: Volume, image: Volume) -> Volume:
+    """Sample a mask on another grid; at least one voxel of it, if its centroid lies there."""
+    sampled = mask_on_grid(mask, image)
+    if not sampled.array.any():
+        centroid = np.append(np.argwhere(mask.array).mean(axis=0), 1.0)
+        index = np.rint(np.linalg.solve(image.affine, mask.affine @ centroid)[:3]).astype(int)
+        if (index >= 0).all() and (index < image.array.shape).all():
+            sampled.array[tuple(index)] = True
+    return sampled

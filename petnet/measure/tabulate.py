@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,18 +15,17 @@ import pandas as pd
 
 from petnet.errors import InputError, PetnetError
 from petnet.files import content_hash, hash_of, write_json
-from petnet.ingest.quality import implausible_suv
-from petnet.measure.lesion import QUANTITIES, burden, lesion_quantities
-from petnet.measure.regions import lesion_masks, union
+from petnet.measure.layout import table_columns, with_changes
+from petnet.measure.reading import Image, UnitImages, read_unit
 from petnet.progress import track
-from petnet.radiomics.extractor import FeatureSet, columns, extract_batch
+from petnet.radiomics.extractor import FeatureSet, extract_batch
 from petnet.radiomics.kernels.dispatch import resolve_device
-from petnet.units import Series, Unit
-from petnet.volume import Volume, read_volume
+from petnet.task import Task
+from petnet.units import Region, Unit
 
 __all__ = ["feature_table"]
 
-STAGE_VERSION = 2
+STAGE_VERSION = 3
 BATCH = 16
 BATCH_BYTES = 512 * 2**20
 Outcome = TypeVar("Outcome")
@@ -34,33 +33,27 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
-class _Measured:
-    """An image and the masks of the unit's lesions on its grid."""
-
-    image: Volume
-    masks: list[Volume]
-
-    @property
-    def nbytes(self) -> int:
-        return int(self.image.array.nbytes + sum(mask.array.nbytes for mask in self.masks))
-
-
-@dataclass(frozen=True, eq=False)
 class _Loaded:
-    """One unit's images and masks by column prefix and modality."""
+    """What is known of one unit, and the name of its row in the cache."""
 
     key: str
-    images: dict[tuple[str, str], _Measured]
+    read: UnitImages
 
-    @property
-    def nbytes(self) -> int:
-        return sum(measured.nbytes for measured in self.images.values())
+
+@dataclass(frozen=True)
+class _Work:
+    """What is computed, where, and where rows are kept."""
+
+    task: Task
+    sets: tuple[FeatureSet, ...]
+    device: str
+    folder: Path | None
 
 
 def feature_table(
     units: Sequence[Unit],
-    sets: Sequence[FeatureSet],
-    series: Sequence[tuple[str, str]],
+    task: Task,
+    sets: Sequence[FeatureSet] = (),
     device: str = "auto",
     cache: Path | None = None,
     workers: int = 2,
@@ -70,37 +63,40 @@ def feature_table(
     Parameters
     ----------
     units : sequence of Unit
+    task : Task
+        Its series, compartments, references and time points make the columns.
     sets : sequence of FeatureSet
-    series : sequence of (arm, timepoint)
-        Those of the task; with more than one, columns are prefixed.
+        None gives the lesion quantities alone.
     device : {"auto", "cpu", "cuda"}
         Where texture is counted.
     cache : Path, optional
-        Folder of rows already computed, keyed by the content of the files, the feature sets and
-        the version of this stage.
+        Folder of rows already computed, keyed by the content of the files, the feature sets, what
+        of the task makes columns, and the version of this stage.
     workers : int
         Threads that read and decompress.
 
     Returns
     -------
     table : pandas.DataFrame
-        (units without failure, F) float64, indexed by unit id. With several series
-        columns are prefixed by `{arm}_{timepoint}__`; a study without CT has NaN in CT columns.
+        (units without failure, F) float64, indexed by unit id; columns
+        `[{arm}_{timepoint}__][{compartment}__]measure__{quantity}` and those of the feature sets,
+        with the first part where the task has several series and the second where it keeps
+        compartments separate; then `delta__...` (`with_changes`). A study or a CT that is not
+        there has NaN; a compartment in which nothing is delineated has count and volumes of 0
+        (`nothing_delineated`).
     status : list of dict
         unit, patient, stage, status, reason: one row per unit.
     """
-    chosen = resolve_device(device)
     folder = None if cache is None else Path(cache) / "features"
-    prefixes = _prefixes(series)
+    work = _Work(task, tuple(sets), resolve_device(device), folder)
+    _warn_of_references(units, task)
     rows: dict[str, dict[str, float]] = {}
     status: dict[str, str] = {}
-    for loaded in _batches(units, sets, folder, prefixes, workers, rows, status):
-        _extract(loaded, sets, chosen, folder, rows, status)
-    table = pd.DataFrame.from_dict(
-        {u.id: rows[u.id] for u in units if u.id in rows},
-        orient="index",
-        dtype="float64",
-    ).reindex(columns=_columns(sets, series))
+    for loaded in _batches(units, work, workers, rows, status):
+        _extract(loaded, work, rows, status)
+    found = {u.id: rows[u.id] for u in units if u.id in rows}
+    table = pd.DataFrame.from_dict(found, orient="index", dtype="float64")
+    table = with_changes(table.reindex(columns=table_columns(task, sets)), task)
     table.index.name = "unit"
     return table, [
         {
@@ -114,22 +110,15 @@ def feature_table(
     ]
 
 
-def _columns(sets: Sequence[FeatureSet], series: Sequence[tuple[str, str]]) -> list[str]:
-    """Name every column in an order that neither the cache nor the units decide."""
-    own = [f"measure__{name}" for name in QUANTITIES]
-    own += [column for feature_set in sets for column in columns(feature_set)]
-    return [prefix + column for prefix in _prefixes(series).values() for column in own]
-
-
-def _prefixes(series: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    return {(a, t): f"{a}_{t}__" if len(series) > 1 else "" for a, t in series}
+def _warn_of_references(units: Sequence[Unit], task: Task) -> None:
+    found = {r.region for unit in units for series in unit.series for r in series.references}
+    for region in (r for r in task.references if r not in found):
+        log.warning("no reference region %s in any study: TBR_%s stays empty", region, region)
 
 
 def _batches(
     units: Sequence[Unit],
-    sets: Sequence[FeatureSet],
-    folder: Path | None,
-    prefixes: Mapping[tuple[str, str], str],
+    work: _Work,
     workers: int,
     rows: dict[str, dict[str, float]],
     status: dict[str, str],
@@ -137,7 +126,7 @@ def _batches(
     """Yield the units that must be computed, a batch at a time; fill `rows` from the cache."""
     loaded: dict[str, _Loaded] = {}
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        outcomes = _ahead(pool, lambda u: _load(u, sets, folder, prefixes), units, workers)
+        outcomes = _ahead(pool, lambda u: _load(u, work), units, workers)
         for unit, outcome in track(outcomes, "features", len(units)):
             if isinstance(outcome, str):
                 status[unit.id] = outcome
@@ -145,7 +134,8 @@ def _batches(
                 rows[unit.id] = outcome
             else:
                 loaded[unit.id] = outcome
-            if len(loaded) == BATCH or sum(one.nbytes for one in loaded.values()) > BATCH_BYTES:
+            held = sum(one.read.nbytes for one in loaded.values())
+            if len(loaded) == BATCH or held > BATCH_BYTES:
                 yield loaded
                 loaded = {}
     yield loaded
@@ -165,105 +155,91 @@ def _ahead(
         yield first, future.result()
 
 
-def _load(
-    unit: Unit,
-    sets: Sequence[FeatureSet],
-    folder: Path | None,
-    prefixes: Mapping[tuple[str, str], str],
-) -> _Loaded | dict[str, float] | str:
-    """Return the cached row, else the images, else the reason why there is neither."""
+def _load(unit: Unit, work: _Work) -> _Loaded | dict[str, float] | str:
+    """Return the cached row, else what the files hold, else the reason why there is neither."""
     try:
-        key = _cache_key(unit, sets, prefixes)
-        if folder is not None and (folder / f"{key}.json").is_file():
-            cached = json.loads((folder / f"{key}.json").read_text(encoding="utf-8"))
+        key = _cache_key(unit, work)
+        if work.folder is not None and (work.folder / f"{key}.json").is_file():
+            cached = json.loads((work.folder / f"{key}.json").read_text(encoding="utf-8"))
             return {k: float("nan") if v is None else float(v) for k, v in cached.items()}
-        images: dict[tuple[str, str], _Measured] = {}
-        for series in unit.series:
-            if not series.regions:  # nothing delineated here: its columns stay empty
-                continue
-            prefix = prefixes[series.arm, series.timepoint]
-            ct_wanted = any(s.modality == "CT" for s in sets)
-            images |= {(prefix, m): pair for m, pair in _series_images(series, ct_wanted).items()}
-        return _Loaded(key, images)
+        return _Loaded(key, read_unit(unit, work.task, {s.modality for s in work.sets}))
     except PetnetError as error:
         return str(error)
 
 
-def _cache_key(
-    unit: Unit, sets: Sequence[FeatureSet], prefixes: Mapping[tuple[str, str], str]
-) -> str:
-    parts: list[Any] = [STAGE_VERSION, sorted(prefixes.values()), [s.hash for s in sets]]
+def _cache_key(unit: Unit, work: _Work) -> str:
+    task = work.task
+    layout = (task.series, task.separate, task.compartments, task.references)
+    parts: list[Any] = [STAGE_VERSION, layout, [s.hash for s in work.sets]]
+    hashes: dict[Path, str] = {}
+
+    def content(what: str, path: Path | None) -> str | None:
+        if path is None:
+            return None
+        if not path.is_file():
+            raise InputError(str(path), what, "an existing NIfTI file", "no such file")
+        if path not in hashes:
+            hashes[path] = content_hash(path)
+        return hashes[path]
+
+    def described(region: Region) -> tuple[Any, ...]:
+        named = (region.role, region.region, region.lesion_uid, region.grid, region.label)
+        return (*named, content(region.roi, region.path))
+
     for series in unit.series:
-        named = [("pet", series.pet), ("ct", series.ct), *((r.roi, r.path) for r in series.regions)]
-        for what, path in named:
-            if path is not None and not path.is_file():
-                raise InputError(str(path), what, "an existing NIfTI file", "no such file")
-        labels = [(r.grid, r.label, r.lesion_uid) for r in series.regions]
-        contents = [content_hash(path) if path else None for _, path in named]
-        parts.append([series.arm, series.timepoint, labels, contents])
+        images = [content("pet", series.pet), content("ct", series.ct)]
+        regions = [[described(r) for r in rs] for rs in (series.regions, series.references)]
+        parts.append([series.arm, series.timepoint, images, regions])
     return hash_of(*parts)
-
-
-def _series_images(series: Series, ct_wanted: bool) -> dict[str, _Measured]:
-    made: dict[str, _Measured] = {}
-    if series.pet is not None:
-        pet = read_volume(series.pet, "SUVbw", "PT", series.tracer)
-        fault = implausible_suv(pet)
-        if fault:
-            raise PetnetError(f"{series.pet}: {fault}")
-        made["PT"] = _Measured(pet, lesion_masks(series.regions, pet, "pet"))
-    if series.ct is not None and ct_wanted:
-        ct = read_volume(series.ct, "HU", "CT")
-        made["CT"] = _Measured(ct, lesion_masks(series.regions, ct, "ct"))
-    return made
 
 
 def _extract(
     loaded: dict[str, _Loaded],
-    sets: Sequence[FeatureSet],
-    device: str,
-    folder: Path | None,
+    work: _Work,
     rows: dict[str, dict[str, float]],
     status: dict[str, str],
 ) -> None:
     """Compute a batch; if it fails as a whole, each unit alone, so that only the guilty fail."""
     try:
-        made = _compute(loaded, sets, device)
+        made = _compute(loaded, work)
     except PetnetError as error:
         if len(loaded) == 1:
             status[next(iter(loaded))] = str(error)
             return
         for unit, one in loaded.items():
-            _extract({unit: one}, sets, device, folder, rows, status)
+            _extract({unit: one}, work, rows, status)
         return
     rows |= made
-    if folder is not None:
+    if work.folder is not None:
         for unit, row in made.items():
             values = {k: None if v != v else v for k, v in row.items()}
-            write_json(folder / f"{loaded[unit].key}.json", values)
+            write_json(work.folder / f"{loaded[unit].key}.json", values)
 
 
-def _compute(
-    loaded: dict[str, _Loaded], sets: Sequence[FeatureSet], device: str
-) -> dict[str, dict[str, float]]:
-    made: dict[str, dict[str, float]] = {unit: {} for unit in loaded}
-    for unit, one in loaded.items():
-        for (prefix, modality), measured in one.images.items():
-            if modality == "PT":
-                found = burden([lesion_quantities(measured.image, m) for m in measured.masks])
-                made[unit] |= {f"{prefix}measure__{k}": v for k, v in found.items()}
-    for feature_set in sets:
-        ids, images, masks = [], [], []
-        for unit, one in loaded.items():
-            for (prefix, modality), measured in one.images.items():
-                if modality == feature_set.modality:
-                    ids.append((unit, prefix))
-                    images.append(measured.image)
-                    masks.append(union(measured.masks))
-        if not ids:
-            continue
-        names = ["\t".join(key) for key in ids]
-        table = extract_batch(images, masks, feature_set, device=device, ids=names)
-        for (unit, prefix), values in zip(ids, table.to_dict("records"), strict=True):
-            made[unit] |= {prefix + str(k): cast(float, v) for k, v in values.items()}
+def _compute(loaded: dict[str, _Loaded], work: _Work) -> dict[str, dict[str, float]]:
+    made = {unit: dict(one.read.measured) for unit, one in loaded.items()}
+    for feature_set in work.sets:
+        for jobs in _jobs(loaded, feature_set.modality):
+            images = [image.volume for _, _, image in jobs]
+            masks = [image.masks[prefix].whole(image.volume) for _, prefix, image in jobs]
+            names = [f"{unit} {prefix}" for unit, prefix, _ in jobs]
+            table = extract_batch(images, masks, feature_set, device=work.device, ids=names)
+            for (unit, prefix, _), values in zip(jobs, table.to_dict("records"), strict=True):
+                made[unit] |= {prefix + str(k): cast(float, v) for k, v in values.items()}
     return made
+
+
+def _jobs(loaded: dict[str, _Loaded], modality: str) -> Iterator[list[tuple[str, str, Image]]]:
+    """Yield (unit, prefix, image) of one modality, as many at once as whole masks fit in memory."""
+    jobs: list[tuple[str, str, Image]] = []
+    held = 0
+    for unit, one in loaded.items():
+        for image in one.read.images:
+            for prefix in image.masks if image.volume.modality == modality else ():
+                jobs.append((unit, prefix, image))
+                held += image.volume.array.size
+                if held > BATCH_BYTES:
+                    yield jobs
+                    jobs, held = [], 0
+    if jobs:
+        yield jobs

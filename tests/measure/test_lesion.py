@@ -28,6 +28,8 @@ def test_analytic():
             "MTV41": 0.3,
             "TLG41": 201 / 3 * 0.3,
             "volume_ml": 0.5,
+            "count": 1.0,
+            "short_axis_mm": 5.0,
         },
         rel=1e-6,
     )

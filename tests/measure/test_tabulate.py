@@ -7,10 +7,12 @@ import pytest
 from petnet.measure.lesion import lesion_quantities
 from petnet.measure.tabulate import feature_table
 from petnet.radiomics.extractor import FeatureSet, extract
+from petnet.task import Task
 from petnet.units import Region, Series, Unit
 from petnet.volume import Volume, read_mask, read_volume, write_volume
 
-SERIES = (("fdg", "baseline"),)
+TASK = Task("t", "binary", "y")
+SERIAL = Task("t", "binary", "y", timepoints=("baseline", "followup"))
 PET = FeatureSet(
     name="pt", modality="PT", families=("stat", "glcm"), discretisation="fixed_bin_number", bins=16
 )
@@ -30,7 +32,7 @@ def units(reference):
 
 
 def test_each_row_equals_the_unit_alone(units):
-    table, status = feature_table(units, [PET, CT], SERIES, "cpu")
+    table, status = feature_table(units, TASK, [PET, CT], "cpu")
     assert [row["status"] for row in status] == ["ok"] * 3
     for unit in units:
         pet = read_volume(unit.series[0].pet, "SUVbw", "PT", "FDG")
@@ -44,13 +46,13 @@ def test_each_row_equals_the_unit_alone(units):
 
 
 def test_the_cache_gives_the_same_table_and_follows_content(units, tmp_path):
-    fresh, _ = feature_table(units, [PET], SERIES, "cpu", tmp_path)
+    fresh, _ = feature_table(units, TASK, [PET], "cpu", tmp_path)
     files = sorted((tmp_path / "features").iterdir())
-    again, _ = feature_table(units, [PET], SERIES, "cpu", tmp_path)
+    again, _ = feature_table(units, TASK, [PET], "cpu", tmp_path)
     pd.testing.assert_frame_equal(fresh, again)
     assert sorted((tmp_path / "features").iterdir()) == files
     assert len(files) == 3
-    feature_table(units, [CT], SERIES, "cpu", tmp_path)
+    feature_table(units, TASK, [CT], "cpu", tmp_path)
     assert len(list((tmp_path / "features").iterdir())) == 6
 
 
@@ -62,7 +64,7 @@ def test_a_broken_unit_is_a_row_and_the_others_are_computed(units, tmp_path):
         "STS_002", "STS_002", "STS_002", "c",
         (Series("s", "fdg", "baseline", "FDG", broken, series.ct, series.regions),),
     )  # fmt: skip
-    table, status = feature_table(units, [PET], SERIES, "cpu")
+    table, status = feature_table(units, TASK, [PET], "cpu")
     assert table.index.tolist() == ["STS_001", "STS_003"]
     assert [row["status"] for row in status] == ["ok", "failed", "ok"]
     assert "broken.nii.gz" in status[1]["reason"]
@@ -74,7 +76,7 @@ def test_a_study_without_ct_has_gaps_there_and_nowhere_else(units):
         "STS_001", "STS_001", "STS_001", "c",
         (Series("s", "fdg", "baseline", "FDG", series.pet, None, series.regions),),
     )  # fmt: skip
-    table, _ = feature_table(units, [PET, CT], SERIES, "cpu")
+    table, _ = feature_table(units, TASK, [PET, CT], "cpu")
     gaps = table.loc["STS_001"].isna()
     assert set(table.columns[gaps]) == {c for c in table if c.startswith("ct__")}
 
@@ -83,11 +85,11 @@ def test_two_series_are_prefixed(units):
     one = units[0].series[0]
     later = Series("s2", "fdg", "followup", "FDG", one.pet, one.ct, one.regions)
     both = Unit("STS_001", "STS_001", "STS_001", "c", (one, later))
-    series = (("fdg", "baseline"), ("fdg", "followup"))
-    table, _ = feature_table([both], [PET], series, "cpu")
+    table, _ = feature_table([both], SERIAL, [PET], "cpu")
     first = table.filter(regex="^fdg_baseline__").iloc[0].to_numpy()
     second = table.filter(regex="^fdg_followup__").iloc[0].to_numpy()
-    assert len(first) == len(second) == table.shape[1] / 2
+    changes = table.filter(regex="^delta__").shape[1]
+    assert len(first) == len(second) == (table.shape[1] - changes) / 2
     np.testing.assert_array_equal(first, second)
 
 
@@ -106,7 +108,7 @@ def test_each_lesion_has_its_own_threshold(tmp_path):
     mask = saved(tmp_path / "m.nii.gz", labels, "label", "MASK", np.uint8)
     regions = tuple(Region(str(n), "primary", mask, n, "pet") for n in (1, 2))
     unit = Unit("p", "p", "p", "c", (Series("s", "fdg", "baseline", "FDG", pet, None, regions),))
-    table, _ = feature_table([unit], [], SERIES, "cpu")
+    table, _ = feature_table([unit], TASK, [], "cpu")
     row = table.loc["p"]
     ml = 0.064
     assert row["measure__MTV41"] == pytest.approx((27 + 64) * ml)
@@ -120,7 +122,7 @@ def test_becquerels_given_as_suv_are_a_failed_row(tmp_path):
     mask = saved(tmp_path / "m.nii.gz", np.ones((6, 6, 6)), "label", "MASK", np.uint8)
     region = Region("a", "primary", mask, None, "pet")
     unit = Unit("p", "p", "p", "c", (Series("s", "fdg", "baseline", "FDG", pet, None, (region,)),))
-    table, status = feature_table([unit], [PET], SERIES, "cpu")
+    table, status = feature_table([unit], TASK, [PET], "cpu")
     assert table.empty
     assert "Bq/ml" in status[0]["reason"]
 
@@ -129,17 +131,20 @@ def test_a_series_without_a_region_leaves_its_columns_empty(units):
     one = units[0].series[0]
     later = Series("s2", "fdg", "followup", "FDG", one.pet, one.ct, ())
     both = Unit("STS_001", "STS_001", "STS_001", "c", (one, later))
-    series = (("fdg", "baseline"), ("fdg", "followup"))
-    table, status = feature_table([both], [PET], series, "cpu")
+    table, status = feature_table([both], SERIAL, [PET], "cpu")
     assert status[0]["status"] == "ok"
-    assert table.filter(regex="^fdg_followup__").isna().all(axis=None)
+    later = table.filter(regex="^fdg_followup__").iloc[0]
+    known = later.dropna()
+    nothing = ("MTV41", "TLG41", "volume_ml", "count")
+    assert set(known.index) == {f"fdg_followup__measure__{q}" for q in nothing}
+    assert (known == 0).all()
     assert table.filter(regex="^fdg_baseline__").notna().all(axis=None)
 
 
 def test_batches_of_any_size_give_the_same_table(units, monkeypatch):
-    whole, _ = feature_table(units, [PET, CT], SERIES, "cpu")
+    whole, _ = feature_table(units, TASK, [PET, CT], "cpu")
     monkeypatch.setattr("petnet.measure.tabulate.BATCH_BYTES", 0)
-    one_by_one, _ = feature_table(units, [PET, CT], SERIES, "cpu", workers=1)
+    one_by_one, _ = feature_table(units, TASK, [PET, CT], "cpu", workers=1)
     pd.testing.assert_frame_equal(whole, one_by_one)
 
 
@@ -158,7 +163,7 @@ def test_a_lesion_outlined_by_two_readers_is_one_lesion(tmp_path):
             for p, uid in zip(paths, uids, strict=True)
         )
         series = Series("s", "fdg", "baseline", "FDG", pet, None, regions)
-        table, _ = feature_table([Unit("p", "p", "p", "c", (series,))], [], SERIES, "cpu")
+        table, _ = feature_table([Unit("p", "p", "p", "c", (series,))], TASK, [], "cpu")
         return table.loc["p", "measure__MTV41"]
 
     assert volume("L1", "L1") == pytest.approx(36 * 0.064)
