@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any, Self
 
@@ -45,9 +46,9 @@ def choose_columns(columns: Sequence[str], include: Sequence[str] | None, what: 
         return list(columns)
     for pattern in include:
         if not any(fnmatchcase(c, pattern) for c in columns):
-            raise InputError(
-                what, "include", "patterns that match a column", f"{pattern!r}, which matches none"
-            )
+            near = get_close_matches(pattern, columns, 3, 0.0)
+            found = f"{pattern!r}, which matches none of {len(columns)}, such as {near}"
+            raise InputError(what, "include", "patterns that match a column", found)
     return [c for c in columns if any(fnmatchcase(c, p) for p in include)]
 
 

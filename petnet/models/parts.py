@@ -15,9 +15,11 @@ from typing import Any
 
 from petnet.errors import InputError
 
-__all__ = ["SKLEARN", "TRUSTED", "accepted", "build", "locate", "plain"]
+__all__ = ["SKLEARN", "STORED", "TRUSTED", "accepted", "build", "locate", "plain"]
 
 SKLEARN = ("sklearn.linear_model.", "sklearn.svm.", "sklearn.ensemble.")
+# Types that a stored classical model may hold.
+STORED = (*SKLEARN, "petnet.models.cox.CoxRegression")
 TRUSTED = (
     "petnet.models.",
     "petnet.imaging.augment.",
