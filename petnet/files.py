@@ -5,16 +5,29 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from petnet.errors import InputError, PetnetError
+
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["atomic_path", "content_hash", "hash_of", "write_csv", "write_json", "write_text"]
+__all__ = [
+    "atomic_path",
+    "cannot_write",
+    "check_writable",
+    "check_writable_folder",
+    "content_hash",
+    "hash_of",
+    "write_csv",
+    "write_json",
+    "write_text",
+]
 
 
 @contextmanager
@@ -22,18 +35,106 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path in the same folder; rename it to `path` only on success.
 
     The temporary name keeps the suffixes of `path`, since writers choose their format by them.
+
+    Raises
+    ------
+    InputError
+        The file cannot be written: no such folder, no permission, no room.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".tmp-", suffix="".join(path.suffixes), dir=path.parent)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(
+            prefix=".tmp-", suffix="".join(path.suffixes), dir=path.parent
+        )
+    except OSError as error:
+        raise cannot_write(path, _words(error)) from error
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
+    except PetnetError:
+        raise
+    except Exception as error:
+        reason = _write_failure(error, (str(temporary), str(path))) or _refusal(temporary)
+        if reason:
+            raise cannot_write(path, reason) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_writable(path: Path, field: str = "out") -> None:
+    """Refuse a file that could not be written later; leaves nothing behind.
+
+    Raises
+    ------
+    InputError
+        It is a folder, lies below a file, or its folder cannot be written.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise InputError(str(path), field, "the name of a file", "a folder")
+    check_writable_folder(path.parent, field)
+
+
+def check_writable_folder(path: Path, field: str = "out") -> None:
+    """Refuse a folder in which no file could be made later; leaves nothing behind.
+
+    Raises
+    ------
+    InputError
+        It, or what it would lie in, is a file or cannot be written.
+    """
+    nearest = Path(path).absolute()
+    try:
+        while not nearest.exists():
+            nearest = nearest.parent
+    except OSError as error:  # a name that is too long, a folder that may not be looked into
+        raise InputError(str(path), field, "a folder", _words(error)) from error
+    if not nearest.is_dir():
+        raise InputError(str(path), field, "a folder", f"{nearest} is a file")
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        raise InputError(str(path), field, "a folder that can be written", _words(error)) from error
+
+
+def cannot_write(path: Path, reason: str) -> InputError:
+    """Return the error that says of a file that it could not be written, and why."""
+    return InputError(str(path), "file", "one that can be written, with room for it", reason)
+
+
+def _words(error: OSError) -> str:
+    return error.strerror or str(error)
+
+
+def _write_failure(error: BaseException | None, names: tuple[str, ...]) -> str | None:
+    """Return why the system refused to write, where that is what an error is about.
+
+    Writers of other people's wrap the system's own error, or keep only its number in their words.
+    """
+    while error is not None:
+        if isinstance(error, OSError) and error.filename in (None, *names):
+            return os.strerror(error.errno) if error.errno else _words(error)
+        number = re.search(r"os error (\d+)", str(error))
+        if number:
+            return os.strerror(int(number.group(1)))
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _refusal(temporary: Path) -> str | None:
+    """Return why no more can be written, for writers that only say that they failed."""
+    try:
+        with temporary.open("ab") as stream:
+            stream.write(bytes(2**20))
+    except OSError as error:
+        return _words(error)
+    return None
 
 
 def write_text(path: Path, text: str) -> None:
