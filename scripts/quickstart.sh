@@ -21,7 +21,7 @@ step() {
   "$@"
 }
 
-step petnet simulate out=data/her2
+step petnet simulate out=data/her2 simulation.prevalence=0.3 # 0.15 as in life needs more patients
 step petnet check cohort=data/her2
 step petnet train -m task=her2 cohort=data/her2 model=lr,cnn,fusion experiment=quickstart out=runs/quickstart
 step petnet report run=runs/quickstart out=runs/quickstart/report.html

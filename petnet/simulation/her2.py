@@ -4,11 +4,14 @@ Two independent latents carry the label: z ~ N(+-d_t/2, 1) sets the lesion's tex
 c ~ N(+-d_c/2, 1) sets CEA (`clinical`), with d = sqrt 2 * Phi^-1(AUC). Their ideal observers, who
 see the latents themselves, have exactly the AUCs asked for; together sqrt(d_t^2 + d_c^2). Volume,
 first-order statistics, anatomy, scanner and every other column are drawn blind to the label.
+
+The cohort's other outcomes (VEGFR-2, response, survival) are those of `her2_course`; they change
+no image of the baseline.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,12 +19,25 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from petnet.errors import InputError
 from petnet.simulation import clinical, texture
 from petnet.simulation.cohort import SimulatedCohort, patient_name, roi_row, study_row
+from petnet.simulation.her2_course import (
+    RESPONSES,
+    Course,
+    draw_response,
+    draw_survival,
+    draw_vegfr2,
+    figures,
+    hazards,
+    odds,
+)
+from petnet.simulation.latent import combined_auc, ideal_distance, ordered_share
 from petnet.simulation.lesion import LesionForm, LesionVoxels, draw_form
 from petnet.simulation.phantom import FDG_SUV, Anatomy, body_grid, draw_anatomy
-from petnet.simulation.scanner import Acquisition, Center, draw_acquisition
-from petnet.simulation.study import PlacedLesion, make_ct, make_pet
+from petnet.simulation.scanner import Acquisition, Center, draw_acquisition, draw_follow_up
+from petnet.simulation.shapes import Grid
+from petnet.simulation.study import PlacedLesion, make_ct, make_pet, sphere_mask
 from petnet.simulation.tables import Rows
 from petnet.simulation.tracers import FDG
 from petnet.volume import Volume, write_volume
@@ -44,12 +60,20 @@ class Patient:
     site: str
     form: LesionForm
     target: texture.Target
+    course: Course
 
-    @property
-    def lesion(self) -> PlacedLesion:
-        """The tumour as the images show it."""
-        share = float(texture.coarse_share(self.texture_latent))
-        return PlacedLesion(self.form, self.target, share)
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """One study of a patient: how it was made, and the tumour as it shows it.
+
+    `number` is that of the patient's studies, 0 at baseline.
+    """
+
+    number: int
+    timepoint: str
+    acquisition: Acquisition
+    lesion: PlacedLesion
 
 
 @dataclass(frozen=True)
@@ -70,33 +94,57 @@ class Her2Cohort(SimulatedCohort):
         Chance that a clinical value is missing.
     missing_label_rate : float
         Chance that the tumour is IHC 2+ without ISH, so that `her2` is missing.
-    centers : tuple of Center
-        Scanners; a patient's centre is drawn by their shares, blind to the label.
+    vegfr2_auc, vegfr2_prevalence : float
+        Of the ideal observer of SUVmean, and the chance of expression.
+    survival_c, censored : float
+        C-index of the ideal observer of the volume were nobody censored, and the chance that
+        somebody is. Harrell's C under censoring is that of the comparable pairs: cohort.json has
+        its expectation, and what the ideal observer has in the very patients that were drawn.
+    response_c, response_shares : float, four floats
+        C-index of the ideal observer of the change of uptake (pairs of different classes), and
+        the shares of PD, SD, PR and CR.
+    interim : bool
+        Whether every patient has a second study during treatment.
     """
 
-    prevalence: float = 0.3
+    prevalence: float = 0.15
     texture_auc: float = 0.93
     clinical_auc: float = 0.65
     missing_rate: float = 0.05
     missing_label_rate: float = 0.0
+    vegfr2_auc: float = 0.85
+    vegfr2_prevalence: float = 0.4
+    survival_c: float = 0.75
+    censored: float = 0.3
+    response_c: float = 0.85
+    response_shares: tuple[float, ...] = (0.15, 0.3, 0.4, 0.15)
+    interim: bool = False
 
     simulator: ClassVar[str] = "her2"
+    version: ClassVar[int] = 2
     streams: ClassVar[tuple[str, ...]] = (
         "label", "anatomy", "lesion", "texture", "clinical", "columns", "missing", "acquisition",
-        "field", "noise", "ct",
+        "field", "noise", "ct", "vegfr2", "survival", "response",
     )  # fmt: skip
     bounds: ClassVar[Mapping[str, tuple[float, float]]] = {
         "prevalence": (0, 1), "texture_auc": (0.5, 0.9999), "clinical_auc": (0.5, 0.9999),
-        "missing_rate": (0, 1), "missing_label_rate": (0, 1),
+        "missing_rate": (0, 1), "missing_label_rate": (0, 1), "vegfr2_auc": (0.5, 0.9999),
+        "vegfr2_prevalence": (0, 1), "survival_c": (0.5, 0.98), "censored": (0, 0.95),
+        "response_c": (0.5, 0.98),
     }  # fmt: skip
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        shares = tuple(float(share) for share in self.response_shares)
+        object.__setattr__(self, "response_shares", shares)
+        if len(shares) != len(RESPONSES) or min(shares) <= 0:
+            expected = f"a share above 0 of each of {', '.join(RESPONSES)}"
+            raise InputError("Her2Cohort", "response_shares", expected, f"{list(shares)}")
 
     @property
     def ideal_auc(self) -> dict[str, float]:
         """AUC of the observer of each latent and of both."""
-        from scipy.special import ndtr
-
-        pair = [texture.ideal_distance(a) for a in (self.texture_auc, self.clinical_auc)]
-        both = float(ndtr(np.hypot(pair[0], pair[1]) / np.sqrt(2)))
+        both = combined_auc((self.texture_auc, self.clinical_auc))
         return {"texture": self.texture_auc, "clinical": self.clinical_auc, "combined": both}
 
     def labels(self) -> NDArray[np.bool_]:
@@ -106,8 +154,8 @@ class Her2Cohort(SimulatedCohort):
     def latents(self, index: int) -> tuple[float, float]:
         """Return the texture latent and the clinical latent of patient `index`."""
         side = 0.5 if self.labels()[index] else -0.5
-        texture_latent = side * texture.ideal_distance(self.texture_auc)
-        clinical_latent = side * texture.ideal_distance(self.clinical_auc)
+        texture_latent = side * ideal_distance(self.texture_auc)
+        clinical_latent = side * ideal_distance(self.clinical_auc)
         return (
             float(texture_latent + self.rng(index, "texture").normal()),
             float(clinical_latent + self.rng(index, "clinical").normal()),
@@ -121,6 +169,8 @@ class Her2Cohort(SimulatedCohort):
         anatomy = draw_anatomy(self.rng(index, "anatomy"), FDG_SUV)
         lesion_rng = self.rng(index, "lesion")
         site = clinical.draw_site(lesion_rng)
+        form = draw_form(lesion_rng, anatomy.stomach, site)
+        target = texture.draw_target(lesion_rng)
         return Patient(
             index=index,
             name=patient_name(index),
@@ -131,39 +181,72 @@ class Her2Cohort(SimulatedCohort):
             anatomy=anatomy,
             acquisition=draw_acquisition(acquisition_rng, center, anatomy.scale),
             site=site,
-            form=draw_form(lesion_rng, anatomy.stomach, site),
-            target=texture.draw_target(lesion_rng),
+            form=form,
+            target=target,
+            course=self._course(index, form, target),
         )
 
-    def pet(self, patient: Patient) -> tuple[Volume, Volume, LesionVoxels]:
-        """Return the patient's PET (SUVbw), lesion mask on its grid, and the lesion's voxels."""
-        grid = body_grid(patient.anatomy, patient.center.pet_spacing_mm, patient.center.signs)
+    def _course(self, index: int, form: LesionForm, target: texture.Target) -> Course:
+        """Draw the further outcomes, given what the baseline images will show."""
+        vegfr2 = draw_vegfr2(
+            self.rng(index, "vegfr2"), target, self.vegfr2_auc, self.vegfr2_prevalence
+        )
+        model = hazards(self.survival_c, self.censored)
+        risk, months, died = draw_survival(self.rng(index, "survival"), form.volume_ml, model)
+        response = draw_response(
+            self.rng(index, "response"), odds(self.response_shares, self.response_c)
+        )
+        return Course(*vegfr2, risk, months, died, *response)
+
+    def scans(self, patient: Patient) -> list[Scan]:
+        """Return the patient's studies: baseline and, where wanted, interim."""
+        share = float(texture.coarse_share(patient.texture_latent))
+        lesion = PlacedLesion(patient.form, patient.target, share)
+        baseline = Scan(0, "baseline", patient.acquisition, lesion)
+        if not self.interim:
+            return [baseline]
+        course = patient.course
+        again = draw_follow_up(
+            self.rng(patient.index, "acquisition", study=1),
+            patient.center, patient.anatomy.scale, patient.acquisition,
+        )  # fmt: skip
+        after = PlacedLesion(course.form(patient.form), course.target(patient.target), share)
+        return [baseline, Scan(1, "interim", again, after)]
+
+    def pet(self, patient: Patient, number: int = 0) -> tuple[Volume, Volume, LesionVoxels]:
+        """Return a study's PET (SUVbw), lesion mask on its grid, and the lesion's voxels."""
+        scan = self.scans(patient)[number]
         made = make_pet(
-            patient.anatomy, [patient.lesion], grid, patient.center, patient.acquisition, FDG.name,
-            self.rng(patient.index, "field"), self.rng(patient.index, "noise"),
+            patient.anatomy, [scan.lesion], _pet_grid(patient), patient.center, scan.acquisition,
+            FDG.name, self.rng(patient.index, "field", number),
+            self.rng(patient.index, "noise", number),
         )  # fmt: skip
         return made.image, made.labels, made.voxels[0]
 
-    def ct(self, patient: Patient, edge_mm: float) -> Volume:
-        """Return the patient's CT (HU), breathing held where the anatomy was drawn."""
+    def ct(self, patient: Patient, edge_mm: float, number: int = 0) -> Volume:
+        """Return a study's CT (HU), breathing held where the anatomy was drawn."""
         grid = body_grid(patient.anatomy, patient.center.ct_spacing_mm, patient.center.signs)
-        ct_rng = self.rng(patient.index, "ct")
-        return make_ct(patient.anatomy, [patient.lesion], [edge_mm], grid, ct_rng)
+        ct_rng = self.rng(patient.index, "ct", number)
+        lesion = self.scans(patient)[number].lesion
+        return make_ct(patient.anatomy, [lesion], [edge_mm], grid, ct_rng)
 
     def simulate(self, index: int, folder: Path) -> Rows:
         """Write the images of patient `index` under `folder` and return its table rows."""
         patient = self.draw(index)
-        pet, mask, voxels = self.pet(patient)
-        images = Path("images") / patient.name
-        write_volume(folder / images / "pet.nii.gz", pet, np.float32)
-        write_volume(folder / images / "lesion.nii.gz", mask, np.uint8)
-        ct = self.ct(patient, voxels.edge_mm)
-        write_volume(folder / images / "ct.nii.gz", ct, np.int16)
-        return self.rows(patient, images.as_posix(), int(mask.array.sum()) * mask.voxel_volume_ml)
+        volumes_ml = []
+        for scan in self.scans(patient):
+            pet, mask, voxels = self.pet(patient, scan.number)
+            files = folder / _files(patient, scan)
+            write_volume(files / "pet.nii.gz", pet, np.float32)
+            write_volume(files / "lesion.nii.gz", mask, np.uint8)
+            write_volume(files / "liver.nii.gz", _liver(patient, scan), np.uint8)
+            ct = self.ct(patient, voxels.edge_mm, scan.number)
+            write_volume(files / "ct.nii.gz", ct, np.int16)
+            volumes_ml.append(int(mask.array.sum()) * mask.voxel_volume_ml)
+        return self.rows(patient, volumes_ml)
 
-    def rows(self, patient: Patient, images: str, volume_ml: float) -> Rows:
-        """Return the patient's table rows; `images` is the folder of the files it names."""
-        acquisition, center = patient.acquisition, patient.center
+    def rows(self, patient: Patient, volumes_ml: Sequence[float]) -> Rows:
+        """Return the patient's table rows, given the volume of the lesion's mask in each study."""
         row = clinical.clinical_row(
             self.rng(patient.index, "columns"),
             patient.clinical_latent, patient.form.volume_ml, patient.site,
@@ -171,34 +254,83 @@ class Her2Cohort(SimulatedCohort):
         missing_rng = self.rng(patient.index, "missing")
         unresolved = bool(missing_rng.random() < self.missing_label_rate)
         found = clinical.pathology_row(missing_rng, patient.positive, unresolved)
-        study = study_row(patient.name, center, acquisition, FDG, row["sex"], images)
-        roi = roi_row(
-            study["study"], "primary", f"{images}/lesion.nii.gz", "primary", "stomach",
-            f"{patient.name}-L1",
-        )  # fmt: skip
+        studies, rois = [], []
+        for scan in self.scans(patient):
+            files = _files(patient, scan)
+            studies.append(
+                study_row(
+                    patient.name, patient.center, scan.acquisition, FDG, row["sex"], files,
+                    scan.timepoint,
+                )
+            )  # fmt: skip
+            study, lesion_uid = studies[-1]["study"], f"{patient.name}-L1"
+            rois += [
+                roi_row(
+                    study, "primary", f"{files}/lesion.nii.gz", "primary", "stomach", lesion_uid
+                ),
+                roi_row(study, "liver", f"{files}/liver.nii.gz", "reference", "liver", None),
+            ]
         target = {
             "patient": patient.name, **clinical.blank(missing_rng, row, self.missing_rate), **found,
-            "her2": clinical.her2_label(found["ihc"], found["ish"]),
+            "her2": clinical.her2_label(found["ihc"], found["ish"]), **patient.course.columns(),
         }  # fmt: skip
-        truth = self._truth(patient, volume_ml)
-        return {"studies": [study], "rois": [roi], "targets": [target], "truth": [truth]}
+        truth = self._truth(patient, volumes_ml)
+        return {"studies": studies, "rois": rois, "targets": [target], "truth": [truth]}
 
-    def _truth(self, patient: Patient, volume_ml: float) -> dict[str, Any]:
+    def _truth(self, patient: Patient, volumes_ml: Sequence[float]) -> dict[str, Any]:
         center, target = patient.center, patient.target
         return {
             "patient": patient.name, "label": int(patient.positive),
             "texture_latent": patient.texture_latent,
             "coarse_share": float(texture.coarse_share(patient.texture_latent)),
-            "clinical_latent": patient.clinical_latent, "volume_ml": volume_ml,
+            "clinical_latent": patient.clinical_latent, "volume_ml": volumes_ml[0],
             "suv_mean": target.mean, "suv_cov": target.cov, "suv_skew": target.skew,
             "site": patient.site, "breathing_mm": patient.acquisition.breathing_mm,
             "relative_counts": patient.acquisition.relative_counts, "center": center.name,
             "psf_fwhm_mm": center.psf_fwhm_mm, "liver_cov": center.liver_cov,
             "liver_suv": patient.anatomy.suv["liver"], "liver_hu": patient.anatomy.hu["liver"],
             "lung_hu": patient.anatomy.hu["lung"],
+            **patient.course.truth(),
+            "interim_volume_ml": volumes_ml[1] if self.interim else None,
             **{f"ideal_auc_{name}": auc for name, auc in self.ideal_auc.items()},
         }  # fmt: skip
 
     def facts(self) -> dict[str, Any]:
-        """Return the ideal observers' figures."""
-        return {"ideal_auc": self.ideal_auc}
+        """Return the ideal observers' figures: expected, and in the very patients drawn."""
+        survival = hazards(self.survival_c, self.censored)
+        response = odds(self.response_shares, self.response_c)
+        ideal = {
+            **self.ideal_auc, "vegfr2": self.vegfr2_auc, "survival": survival.c_index,
+            "survival_comparable": survival.comparable_c_index, "response": response.c_index,
+            "response_binary": response.dichotomy(RESPONSES.index("PR")),
+        }  # fmt: skip
+        return {"ideal_auc": self.ideal_auc, "ideal": ideal, "ideal_drawn": self.drawn_figures()}
+
+    def drawn_figures(self) -> dict[str, float | None]:
+        """Return what each latent achieves in this cohort's patients; None where undefined."""
+        patients = [self.draw(i) for i in range(self.patients)]
+        positive = [p.positive for p in patients]
+        found = {
+            "texture": ordered_share(positive, [p.texture_latent for p in patients]),
+            "clinical": ordered_share(positive, [p.clinical_latent for p in patients]),
+            **figures([p.course for p in patients]),
+        }
+        return {name: None if np.isnan(figure) else figure for name, figure in found.items()}
+
+
+def _pet_grid(patient: Patient) -> Grid:
+    return body_grid(patient.anatomy, patient.center.pet_spacing_mm, patient.center.signs)
+
+
+def _files(patient: Patient, scan: Scan) -> str:
+    """Return the folder of a study's files."""
+    return f"images/{patient.name}" + (f"/{scan.timepoint}" if scan.number else "")
+
+
+def _liver(patient: Patient, scan: Scan) -> Volume:
+    """Return a sphere in the right lobe of the liver, the lesion's reference."""
+    liver = next(shape for tissue, shape in patient.anatomy.organs if tissue == "liver")
+    low, high = liver.box()
+    middle = [(a + b) / 2 for a, b in zip(low, high, strict=True)]
+    inner = (middle[0] + 15, middle[1] - 15, middle[2] - 5)
+    return sphere_mask(patient.anatomy, _pet_grid(patient), scan.acquisition.breathing_mm, inner)

@@ -11,6 +11,7 @@ from petnet.simulation.shapes import Array, Axes, Point, crop
 
 __all__ = [
     "SITE_RANGE",
+    "VOLUME_ML",
     "LesionForm",
     "LesionVoxels",
     "draw_form",
@@ -20,6 +21,7 @@ __all__ = [
 ]
 
 SITE_RANGE = {"cardia": (0.04, 0.14), "body": (0.35, 0.6), "antrum": (0.74, 0.9)}
+VOLUME_ML = (15.0, 80.0)  # log-uniform
 EDGE_BEYOND_MASK_MM = 2.0  # readers contour where the blurred edge is still bright
 AXIS_RATIOS = (1.25, 1.1, 0.75)  # along the stomach, around it, through its wall
 REACH_MM = 46.0
@@ -90,7 +92,7 @@ def draw_form(rng: np.random.Generator, stomach: NDArray[np.float64], site: str)
     stomach : (n, 4) array
         Centre line and radius, cardia first.
     """
-    volume_ml = float(np.exp(rng.uniform(np.log(15), np.log(80))))
+    volume_ml = float(np.exp(rng.uniform(*np.log(VOLUME_ML))))
     at = rng.uniform(*SITE_RANGE[site]) * (len(stomach) - 1)
     index = np.arange(len(stomach))
     here = np.array([np.interp(at, index, column) for column in stomach.T])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ __all__ = [
     "breathe",
     "breathing_window",
     "draw_acquisition",
+    "draw_follow_up",
 ]
 
 FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
@@ -105,6 +106,16 @@ def draw_acquisition(
     return Acquisition(
         round(weight, 1), round(height, 2), round(dose, -5), round(uptake, 1), round(breathing, 2)
     )
+
+
+def draw_follow_up(
+    rng: np.random.Generator, center: Center, scale: Sequence[float], first: Acquisition
+) -> Acquisition:
+    """Draw a later acquisition of the same patient, who has kept height and most of the weight."""
+    again = draw_acquisition(rng, center, scale)
+    weight = round(first.weight_kg * float(np.exp(rng.normal(-0.02, 0.03))), 1)
+    dose = round(again.dose_bq * weight / again.weight_kg, -5)
+    return replace(again, weight_kg=weight, height_m=first.height_m, dose_bq=dose)
 
 
 def breathing_window(z: NDArray[np.floating]) -> Array:

@@ -5,6 +5,7 @@ import pytest
 
 from petnet.simulation import clinical, texture
 from petnet.simulation.her2 import Her2Cohort
+from petnet.simulation.latent import ideal_distance
 
 
 def auc(scores, labels):
@@ -28,14 +29,14 @@ def test_latents_have_the_auc_asked_for_analytic(wanted, seed):
     error = auc_error(wanted, 160, 240)
     for column in latents.T:
         assert abs(auc(column, labels) - wanted) < 3.5 * error
-    within = latents - np.where(labels, 0.5, -0.5)[:, None] * texture.ideal_distance(wanted)
+    within = latents - np.where(labels, 0.5, -0.5)[:, None] * ideal_distance(wanted)
     assert abs(np.corrcoef(within.T)[0, 1]) < 3.5 / np.sqrt(400)
     np.testing.assert_allclose(within.std(axis=0), 1.0, atol=3.5 / np.sqrt(800))
 
 
 def test_distance_of_the_classes_analytic():
-    assert texture.ideal_distance(0.5) == 0.0
-    assert texture.ideal_distance(0.9213503964748574) == pytest.approx(2.0)  # Phi(sqrt 2)
+    assert ideal_distance(0.5) == 0.0
+    assert ideal_distance(0.9213503964748574) == pytest.approx(2.0)  # Phi(sqrt 2)
     both = Her2Cohort(2, texture_auc=0.8, clinical_auc=0.7).ideal_auc["combined"]
     assert 0.8 < both < 0.9
     assert Her2Cohort(2, texture_auc=0.8, clinical_auc=0.5).ideal_auc["combined"] == pytest.approx(
@@ -121,7 +122,7 @@ def test_no_outline_or_first_order_draw_looks_at_the_label():
         )  # fmt: skip
         assert a.form.center == b.form.center
         assert a.form.volume_ml == b.form.volume_ml
-        assert b.texture_latent - a.texture_latent == pytest.approx(texture.ideal_distance(0.93))
+        assert b.texture_latent - a.texture_latent == pytest.approx(ideal_distance(0.93))
 
 
 @pytest.mark.parametrize("share", [0.02, 0.5, 0.98])

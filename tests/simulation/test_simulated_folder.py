@@ -32,8 +32,9 @@ def folder(tmp_path_factory):
 def test_tables_agree_with_the_files_and_the_truth(folder):
     cohort = read_cohort(folder)
     truth = read_table(folder / "truth.csv").set_index("patient")
-    assert len(cohort.studies) == len(cohort.rois) == len(cohort.targets) == 4
-    for study, roi in zip(cohort.studies.itertuples(), cohort.rois.itertuples(), strict=True):
+    lesions = cohort.rois[cohort.rois["role"] == "primary"]
+    assert len(cohort.studies) == len(lesions) == len(cohort.targets) == 4
+    for study, roi in zip(cohort.studies.itertuples(), lesions.itertuples(), strict=True):
         assert study.study == roi.study
         row = truth.loc[study.patient]
         pet, mask, ct = (nib.load(folder / p) for p in (study.pet, roi.path, study.ct))
@@ -156,7 +157,7 @@ def test_prevalence_is_exact(patients, prevalence):
 
 def test_missing_values_come_at_their_rate_and_never_as_negatives():
     cohort = Her2Cohort(150, 4, missing_rate=0.1, missing_label_rate=0.2)
-    rows = [cohort.rows(cohort.draw(i), "images/x", 30.0) for i in range(150)]
+    rows = [cohort.rows(cohort.draw(i), [30.0]) for i in range(150)]
     targets = [row["targets"][0] for row in rows]
     cells = [t[c] for t in targets for c in clinical.CLINICAL_COLUMNS]
     rate = sum(c is None for c in cells) / len(cells)
