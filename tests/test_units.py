@@ -119,6 +119,40 @@ def test_a_region_without_a_lesion_uid_is_said_to_be_left_out(cohort):
     assert "without lesion_uid" in status[status["patient"] == "p3"]["reason"].iloc[0]
 
 
+def test_a_lesion_has_every_study_of_its_patient(cohort):
+    """l5 is seen at baseline alone, l6 at follow-up alone; nothing is delineated is no absence."""
+    made = cohort(rois=BASE["rois"] + "s4,b,l6,node,o.nii,,pet\n")
+    serial = task(unit="lesion", roles=["node"], timepoints=["baseline", "followup"])
+    table = select_units(made, serial, labelled=False)
+    seen = {u.id: [(s.study, len(s.regions)) for s in u.series] for u in table.units}
+    assert seen == {
+        "p1/l3": [("s1", 1)],
+        "p3/l5": [("s3", 1), ("s4", 0)],
+        "p3/l6": [("s3", 0), ("s4", 1)],
+    }
+
+
+def test_a_study_without_a_region_is_reported_where_its_patient_has_no_unit(cohort):
+    status = select_units(cohort(), task(unit="lesion", roles=["node"]), labelled=False).status
+    assert status[status["unit"] == ""]["studies"].tolist() == [("s2",)]
+    serial = task(unit="lesion", roles=["node"], timepoints=["baseline", "followup"])
+    status = select_units(cohort(), serial, labelled=False).status
+    assert status[status["unit"] == ""]["studies"].tolist() == [("s2",)]
+
+
+def test_references_and_regions_of_the_task(cohort):
+    made = cohort(
+        rois="study,roi,role,region,path,label,grid\ns1,a,region,r0,m.nii,1,pet\n"
+        "s1,b,region,r1,m.nii,2,pet\ns1,c,reference,liver,m.nii,3,pet\n"
+        "s1,d,reference,blood_pool,m.nii,4,pet\n"
+    )
+    chosen = task(roles=["region"], regions=["r1"], references=["liver"])
+    (unit,) = select_units(made, chosen, labelled=False).units
+    (series,) = unit.series
+    assert [(r.region, r.label) for r in series.regions] == [("r1", 2)]
+    assert [(r.region, r.label) for r in series.references] == [("liver", 3)]
+
+
 REFUSALS = {
     "label column absent": ({}, {"target": "vegfr2"}, "the target 'vegfr2'"),
     "label not 0 or 1": (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -40,6 +40,7 @@ class Region:
 class Series:
     """The images of one study (arm × timepoint) that a unit is predicted from.
 
+    `regions` may be empty: the study is there, and nothing of the unit was delineated in it.
     `references` are the task's reference regions (role "reference"): what lesions are set against.
     """
 
@@ -109,7 +110,8 @@ def select_units(
 ) -> UnitTable:
     """Find every unit of `task` in `cohort`.
 
-    Several regions of one unit (all lesions of the task's roles) are taken as their union.
+    A unit has a series for every study of its patient, also where none of its regions was
+    delineated: a lesion that only the other tracer shows, or that is gone at follow-up.
 
     Parameters
     ----------
@@ -172,6 +174,7 @@ def _key(task: Task, patient: str, part: str | None) -> str:
     return patient if task.unit == "patient" else f"{patient}/{part}"
 
 
+Part = tuple[str | None, tuple[Region, ...]]
 PART = {"patient": None, "lesion": "lesion_uid", "region": "region"}
 
 
@@ -208,11 +211,14 @@ def _candidates(cohort: Cohort, task: Task) -> tuple[list[Unit], list[dict[str, 
         rois = _in_regions(cohort, rois, task)
     by_study = {str(study): group for study, group in rois.groupby("study")}
     references = _references(cohort, task)
+    studies = wanted.to_dict("records")
+    shown = {s["study"]: _parts(cohort, task, by_study.get(s["study"])) for s in studies}
     made: dict[str, Unit] = {}
     excluded: list[dict[str, Any]] = []
-    for study in wanted.to_dict("records"):
-        parts = _parts(cohort, task, by_study.get(study["study"]))
-        if not parts or None in [part for part, _ in parts if PART[task.unit]]:
+    parts = _parts_of_patients(task, studies, shown)
+    for study in studies:
+        regions = dict(shown[study["study"]])
+        if not parts[study["patient"]] or (PART[task.unit] and None in regions):
             reason = f"a region of study {study['study']} without {PART[task.unit]}, or no region"
             excluded.append(
                 {
@@ -222,12 +228,22 @@ def _candidates(cohort: Cohort, task: Task) -> tuple[list[Unit], list[dict[str, 
                     "studies": (study["study"],),
                 }
             )
-        for part, regions in parts:
-            if part is None and PART[task.unit]:
-                continue
-            series = _series(cohort, study, regions, references.get(study["study"], ()))
+        for part in parts[study["patient"]]:
+            own = regions.get(part, ())  # none: seen in another study of the patient, not in this
+            series = _series(cohort, study, own, references.get(study["study"], ()))
             _add_series(made, _key(task, study["patient"], part), study, cohort, series, task)
     return [made[key] for key in sorted(made)], excluded
+
+
+def _parts_of_patients(
+    task: Task, studies: Sequence[dict[Hashable, Any]], shown: Mapping[str, Sequence[Part]]
+) -> dict[str, list[str | None]]:
+    """Return the parts of each patient that any study shows; those without a name are none."""
+    made: dict[str, dict[str | None, None]] = {}
+    for study in studies:
+        named = [p for p, _ in shown[study["study"]] if p is not None or PART[task.unit] is None]
+        made.setdefault(study["patient"], {}).update(dict.fromkeys(named))
+    return {patient: list(parts) for patient, parts in made.items()}
 
 
 def _in_regions(cohort: Cohort, rois: pd.DataFrame, task: Task) -> pd.DataFrame:
@@ -300,9 +316,7 @@ def _text(value: object, default: str) -> str:
     return value if isinstance(value, str) else default
 
 
-def _parts(
-    cohort: Cohort, task: Task, group: pd.DataFrame | None
-) -> list[tuple[str | None, tuple[Region, ...]]]:
+def _parts(cohort: Cohort, task: Task, group: pd.DataFrame | None) -> list[Part]:
     """Regions of one study, by the part of the patient that the task is about."""
     column = PART[task.unit]
     if group is None:
