@@ -1,4 +1,4 @@
-"""The AUC where a patient has several units: whole patients are resampled."""
+"""AUC and proportions where a patient has several units, which resemble each other."""
 
 from __future__ import annotations
 
@@ -7,11 +7,41 @@ from numpy.typing import ArrayLike, NDArray
 
 from petnet.errors import InputError
 from petnet.stats._checks import binary, column, labels, level_of, same_length
-from petnet.stats.intervals import CONDITIONAL, Estimate, Scale, transformed_interval
+from petnet.stats.bootstrap import Weighted, resampled
+from petnet.stats.intervals import (
+    CONDITIONAL,
+    Estimate,
+    Scale,
+    transformed_interval,
+    wilson_bounds,
+)
 
-__all__ = ["clustered_auc_interval"]
+__all__ = ["clustered_auc_interval", "clustered_proportion", "weighted_auc"]
 
 WHERE = "AUC of several units per patient"
+
+
+def weighted_auc(truth: ArrayLike, score: ArrayLike) -> Weighted:
+    """Return the AUC as a function of how often each unit stands there; for resampling.
+
+    NaN where a resample holds one class only.
+
+    Raises
+    ------
+    InputError
+        One class only, values not finite, unequal lengths.
+    """
+    positive, values = binary(WHERE, truth), column(WHERE, "score", score)
+    same_length(WHERE, truth=positive, score=values)
+    rank = np.unique(values, return_inverse=True)[1]
+
+    def area(times: NDArray[np.float64]) -> float:
+        high = np.bincount(rank, weights=times * positive)
+        low = np.bincount(rank, weights=times * ~positive)
+        pairs = high.sum() * low.sum()
+        return float(high @ (np.cumsum(low) - low / 2) / pairs) if pairs else np.nan
+
+    return area
 
 
 def clustered_auc_interval(
@@ -54,30 +84,70 @@ def clustered_auc_interval(
     """
     from scipy.special import ndtri
 
-    positive, values = binary(WHERE, truth), column(WHERE, "score", score)
+    positive, area = binary(WHERE, truth), weighted_auc(truth, score)
     groups = labels(WHERE, "group", group)
-    same_length(WHERE, truth=positive, score=values, group=groups)
+    same_length(WHERE, truth=positive, group=groups)
     quantile = float(ndtri(0.5 + level_of(WHERE, level) / 2))
     if resamples < 2:
         raise InputError(WHERE, "resamples", "at least 2", str(resamples))
-    rank = np.unique(values, return_inverse=True)[1]
-    value = _weighted_auc(positive, rank, np.ones(positive.size))
+    value = area(np.ones(positive.size))
     name = f"bootstrap of patients, {method}; {CONDITIONAL}"
     if min(np.unique(groups[positive]).size, np.unique(groups[~positive]).size) < 2:
         return Estimate(value, np.nan, np.nan, level, name)
-    rng, count = np.random.default_rng(seed), int(groups.max()) + 1
-    drawn: list[float] = []
-    while len(drawn) < resamples:
-        times = np.bincount(rng.integers(count, size=count), minlength=count)[groups]
-        if times[positive].any() and times[~positive].any():
-            drawn.append(_weighted_auc(positive, rank, times))
-    low, high = transformed_interval(value, float(np.std(drawn, ddof=1)), quantile, method)
+    error = float(np.std(resampled(area, groups, resamples, seed), ddof=1))
+    low, high = transformed_interval(value, error, quantile, method)
     return Estimate(value, low, high, level, name)
 
 
-def _weighted_auc(positive: NDArray[np.bool_], rank: NDArray[np.intp], times: NDArray) -> float:
-    """Return the AUC of units that each stand there `times` times; `rank` 0, 1, ... has ties."""
-    high = np.bincount(rank, weights=times * positive)
-    low = np.bincount(rank, weights=times * ~positive)
-    below = np.cumsum(low) - low / 2
-    return float(high @ below / (high.sum() * low.sum()))
+def clustered_proportion(
+    successes: ArrayLike, trials: ArrayLike, group: ArrayLike, level: float = 0.95
+) -> Estimate:
+    r"""Return a proportion of units with Wilson's interval at the effective number of units.
+
+    The number of trials is divided by the design effect of Rao and Scott (doi 10.2307/2532311),
+    the variance of the ratio :math:`p = \sum x_i / \sum m_i` over the patients i, relative to the
+    binomial one:
+
+    .. math:: \frac{G}{G - 1}\,\frac{\sum_i (x_i - p\,m_i)^2}{(\sum_i m_i)^2}
+              \Big/ \frac{p (1 - p)}{\sum_i m_i}
+
+    It is held at 1 or above. Where all or none succeed no variance can be estimated, and the
+    effective number is that of the patients.
+
+    Parameters
+    ----------
+    successes, trials : (n,) arrays
+        Of each unit, with 0 <= successes <= trials; fractions are allowed (means over repeats).
+    group : (n,) array
+        The patient of each unit.
+    level : float
+
+    Returns
+    -------
+    Estimate
+        NaN without trials; bounds NaN where only one patient has any.
+
+    Raises
+    ------
+    InputError
+        Values not finite, counts that are none, unequal lengths.
+    """
+    where = "proportion of several units per patient"
+    x, m = column(where, "successes", successes), column(where, "trials", trials)
+    groups = labels(where, "group", group)
+    same_length(where, successes=x, trials=m, group=groups)
+    level_of(where, level)
+    if ((x < 0) | (x > m)).any():
+        raise InputError(where, "counts", "0 <= successes <= trials", "others")
+    name = f"Wilson, effective number of units; {CONDITIONAL}"
+    per_patient, sizes = np.bincount(groups, x), np.bincount(groups, m)
+    patients, total = int((sizes > 0).sum()), float(m.sum())
+    value = float(x.sum() / total) if total else np.nan
+    if patients < 2:
+        return Estimate(value, np.nan, np.nan, level, name)
+    effective = float(patients)
+    if 0 < value < 1:
+        spread = float(((per_patient - value * sizes) ** 2).sum()) * patients / (patients - 1)
+        effective = total / max(1.0, spread / (total * value * (1 - value)))
+    low, high = map(float, wilson_bounds(value * effective, effective, level))
+    return Estimate(value, low, high, level, name)

@@ -6,7 +6,7 @@ higher one, ties of the score counting half. 0.5 is chance, 1 a perfect order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,10 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from petnet.errors import InputError
 from petnet.stats._checks import binary, column, same_length
+from petnet.stats.bootstrap import Weighted
 
 __all__ = [
     "Concordance",
-    "Weighted",
     "expected_class",
     "harrell",
     "harrell_c",
@@ -29,8 +29,6 @@ __all__ = [
 
 WHERE = "C-index"
 BLOCK = 4_000_000  # pairs that are looked at together: tens of megabytes
-Weighted = Callable[[NDArray[np.float64]], float]
-"""A figure of fixed units as a function of how often each of them stands there, (n,)."""
 
 
 @dataclass(frozen=True)

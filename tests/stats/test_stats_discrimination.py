@@ -181,7 +181,7 @@ def test_brute_force_within_fold(case, random):
     assert once == pytest.approx(concordant / pairs, abs=1e-14)
     folds = fold_aucs(truth, a, fold, np.zeros_like(fold))
     assert folds.n_skipped == sum(p == 0 for _, p in counted)
-    assert folds.weight.sum() == pytest.approx(1)
+    assert folds.share.sum() == pytest.approx(1)
     # a second repeat of its own folds counts as much as the first, whatever its pairs
     whole = np.zeros_like(fold)
     both = repeated_auc(
@@ -239,7 +239,7 @@ def test_analytic_corrected_resampled_t_of_equal_folds():
     fold = np.concatenate([np.repeat(np.arange(folds), size) for _ in shuffles])
     truth, repeat = np.tile(truth, repeats), np.repeat(np.arange(repeats), folds * size)
     score = rng.normal(size=truth.size) + truth
-    values = fold_aucs(truth, score, fold, repeat).auc
+    values = fold_aucs(truth, score, fold, repeat).value[:, 0]
     count = repeats * folds
     error = np.sqrt((1 / count + size / (size * (folds - 1))) * values.var(ddof=1))
     half = t.ppf(0.95, count - 1) * error
