@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from petnet.cohort.splits import Fold
 from petnet.files import content_hash
 from petnet.models.protocol import ImageSource, Samples
+from petnet.outcome import Outcome
 
 if TYPE_CHECKING:
     import torch
@@ -59,7 +60,7 @@ class _NoisyImages:
 def with_noise(samples: Samples, positions: NDArray[np.intp], seed: int) -> Samples:
     """Replace features, clinical columns, labels, centres and images of some units by noise.
 
-    The labels are inverted, so that whatever looks at them must notice.
+    No label keeps its value, so that whatever looks at them must notice: see `_other_target`.
     """
     rng = np.random.default_rng(seed)
     radiomics = samples.radiomics.copy()
@@ -74,7 +75,7 @@ def with_noise(samples: Samples, positions: NDArray[np.intp], seed: int) -> Samp
         else:
             clinical.iloc[positions, k] = rng.normal(scale=100.0, size=len(positions))
     target = samples.target.copy()
-    target[positions] = 1.0 - target[positions]
+    target[positions] = _other_target(samples.outcome, target[positions], rng)
     centers = list(samples.centers)
     for i in positions:
         centers[int(i)] = f"noise {rng.integers(10)}"
@@ -88,6 +89,26 @@ def with_noise(samples: Samples, positions: NDArray[np.intp], seed: int) -> Samp
         centers=tuple(centers),
         images=images,
     )
+
+
+def _other_target(
+    outcome: Outcome, target: NDArray[np.float64], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Return a valid target that has another value in every entry.
+
+    Binary outcomes and labels are inverted, classes moved on by a random number of classes, events
+    inverted, times drawn anew. What was missing is filled: that it was missing is knowledge, too.
+    """
+    if outcome.kind == "survival":
+        time = rng.exponential(np.nanmean(target[:, 0]), len(target))
+        made = np.column_stack([time, 1.0 - target[:, 1]])
+        drawn = rng.integers(0, 2, target.shape)
+    elif outcome.by_class:
+        moved = target + rng.integers(1, outcome.outputs, target.shape)
+        made, drawn = moved % outcome.outputs, rng.integers(0, outcome.outputs, target.shape)
+    else:
+        made, drawn = 1.0 - target, rng.integers(0, 2, target.shape)
+    return np.where(np.isnan(made), drawn, made)
 
 
 def artefacts(folder: Path) -> dict[str, str]:

@@ -1,11 +1,13 @@
 """The leak audit passes for petnet's models and fails for pipelines with a planted leak."""
 
 import numpy as np
+import pandas as pd
 import pytest
-from cases import factory, samples
+from cases import KINDS, OUTCOMES, factory, samples
 from imblearn.over_sampling import SMOTE
 
 from petnet.cohort import make_splits
+from petnet.cohort.splits import Fold
 from petnet.evaluation.audit import leak_audit, with_noise
 from petnet.evaluation.crossval import Procedure
 from petnet.files import write_json
@@ -13,7 +15,8 @@ from petnet.learn.tabular import TableEncoder
 
 
 def folds_of(data, folds=3):
-    return list(make_splits(data.ids, data.groups, data.target, folds, 1, 1).folds())
+    strata = data.outcome.strata(data.target)
+    return list(make_splits(data.ids, data.groups, strata, folds, 1, 1).folds())
 
 
 @pytest.mark.parametrize("model", ["lr", "cnn", "fusion"])
@@ -25,10 +28,42 @@ def test_passes_for(model, tmp_path):
     assert all(audit.files >= 2 for audit in audits)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("per_patient", [1, 3])
+def test_passes_for_lr_of_every_kind(kind, per_patient, tmp_path):
+    data = samples(72, kind=kind, per_patient=per_patient)
+    procedure = Procedure(factory("lr"), seed=1, inner=3)
+    folds = folds_of(data)[:2]
+    assert all(
+        not set(data.take(f.train).patients) & set(data.take(f.test).patients) for f in folds
+    )
+    audits = leak_audit(procedure.fit, data, folds, tmp_path)
+    assert all(audit.passed for audit in audits), audits
+    assert all(audit.files >= 3 for audit in audits)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_fails_for_lr_with_a_leak(kind, tmp_path):
+    """The whole model, tuned and fitted on one held-out unit too many."""
+    data = samples(72, kind=kind, per_patient=3)
+
+    def leaky(samples, fold, folder):
+        more = Fold(fold.repeat, fold.fold, np.append(fold.train, fold.test[0]), fold.test)
+        Procedure(factory("lr"), seed=1, inner=3).fit(samples, more, folder)
+
+    assert not any(audit.passed for audit in leak_audit(leaky, data, folds_of(data)[:2], tmp_path))
+
+
+def columns_of(target):
+    """The target as (n, C) numbers, missing ones as 0.5."""
+    return np.nan_to_num(target.reshape(len(target), -1), nan=0.5)
+
+
 def fit_plain(values, target, folder):
-    """Save a centroid classifier: the simplest thing that learns."""
-    centroids = [values[target == label].mean(axis=0).tolist() for label in (0, 1)]
-    write_json(folder / "centroids.json", centroids)
+    """Save the covariance with the target: the simplest thing that learns, of any kind."""
+    columns = columns_of(target)
+    found = (values - values.mean(axis=0)).T @ (columns - columns.mean(axis=0))
+    write_json(folder / "covariance.json", found.tolist())
 
 
 def sound(data, fold, folder):
@@ -44,7 +79,8 @@ def scaling_before_the_split(data, fold, folder):
 
 def selection_before_the_split(data, fold, folder):
     filled = data.radiomics.fillna(0.0)
-    score = filled.corrwith(data.radiomics["f0"] * 0 + data.target).abs()
+    outcome = pd.Series(columns_of(data.target)[:, 0], index=filled.index)
+    score = filled.corrwith(outcome).abs()
     chosen = list(score.sort_values().index[-3:])
     write_json(folder / "chosen.json", chosen)
     train = data.take(fold.train)
@@ -53,7 +89,7 @@ def selection_before_the_split(data, fold, folder):
 
 def smote_before_the_split(data, fold, folder):
     values, target = SMOTE(random_state=0).fit_resample(
-        data.radiomics.fillna(0.0), data.target.astype(int)
+        data.radiomics.fillna(0.0), data.outcome.strata(data.target)
     )
     keep = np.setdiff1d(np.arange(len(target)), fold.test)
     fit_plain(values.to_numpy()[keep], target[keep], folder)
@@ -61,7 +97,7 @@ def smote_before_the_split(data, fold, folder):
 
 def threshold_on_the_test_labels(data, fold, folder):
     sound(data, fold, folder)
-    write_json(folder / "threshold.json", float(data.target[fold.test].mean()))
+    write_json(folder / "threshold.json", columns_of(data.target[fold.test]).mean(axis=0).tolist())
 
 
 def image_statistics_of_everyone(data, fold, folder):
@@ -79,8 +115,9 @@ def clinical_levels_of_everyone(data, fold, folder):
     write_json(folder / "age.json", float(data.clinical["age"].mean()))
 
 
-def test_passes_for_a_sound_pipeline(tmp_path):
-    data = samples()
+@pytest.mark.parametrize("kind", KINDS)
+def test_passes_for_a_sound_pipeline(kind, tmp_path):
+    data = samples(kind=kind)
     assert all(a.passed for a in leak_audit(sound, data, folds_of(data), tmp_path))
 
 
@@ -96,8 +133,9 @@ def test_passes_for_a_sound_pipeline(tmp_path):
         clinical_levels_of_everyone,
     ],
 )
-def test_fails_for(leaky, tmp_path):
-    data = samples()
+@pytest.mark.parametrize("kind", KINDS)
+def test_fails_for(leaky, kind, tmp_path):
+    data = samples(kind=kind)
     audits = leak_audit(leaky, data, folds_of(data), tmp_path)
     assert not any(audit.passed for audit in audits)
 
@@ -108,8 +146,9 @@ def test_nothing_written_is_no_pass(tmp_path):
     assert not any(audit.passed for audit in audits)
 
 
-def test_noise_touches_the_held_out_part_only():
-    data = samples()
+@pytest.mark.parametrize("kind", KINDS)
+def test_noise_touches_the_held_out_part_only(kind):
+    data = samples(kind=kind)
     fold = folds_of(data)[0]
     noisy = with_noise(data, fold.test, seed=1)
     before, after = data.take(fold.train), noisy.take(fold.train)
@@ -121,3 +160,20 @@ def test_noise_touches_the_held_out_part_only():
     assert (test.target != changed.target).all()
     assert (test.images.crops(test.ids) != changed.images.crops(test.ids)).any()
     assert not np.isclose(test.radiomics, changed.radiomics).any()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", range(3))
+def test_every_label_becomes_another_valid_one(kind, seed):
+    data = samples(kind=kind)
+    changed = with_noise(data, np.arange(len(data)), seed).target
+    known = ~np.isnan(data.target)
+    assert (changed[known] != data.target[known]).all()
+    assert np.isfinite(changed).all()
+    if kind == "survival":
+        assert (changed[:, 0] > 0).all()
+        np.testing.assert_array_equal(changed[:, 1], 1 - data.target[:, 1])
+    elif OUTCOMES[kind].by_class:
+        assert set(changed) == set(range(len(OUTCOMES[kind].labels)))
+    else:
+        assert set(changed.ravel()) == {0.0, 1.0}
