@@ -12,6 +12,8 @@ GROUPS = sorted(
     (path.parent.name, path.stem) for path in FOLDER.glob("*/*.yaml") if path.parent.name != "hydra"
 )
 VERB_OF = {"simulation": "simulate"}
+# Choices that ask the task for something that the default task does not have.
+TASK_OF = {"lr_metabolic": "nodal", "lr_ct": "nodal"}
 GIVEN = {
     "simulate": ["out=x"], "check": ["cohort=x"], "extract": ["cohort=x"], "train": ["cohort=x"],
     "predict": ["cohort=x", "run=x"], "report": ["run=x"],
@@ -31,7 +33,8 @@ def test_each_verb_has_a_config_without_gaps(verb):
 
 @pytest.mark.parametrize(("group", "choice"), GROUPS)
 def test_each_choice_composes_and_builds(group, choice):
-    config = composed(VERB_OF.get(group, "train"), f"{group}={choice}")
+    task = [f"task={TASK_OF[choice]}"] if choice in TASK_OF else []
+    config = composed(VERB_OF.get(group, "train"), f"{group}={choice}", *task)
     OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     if "_target_" in (config.get(group) or {}):
         assert instantiate(config[group], _convert_="all") is not None
