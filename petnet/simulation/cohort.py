@@ -8,7 +8,7 @@ of a seed is the same person in a cohort of any size, written by any number of p
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -63,6 +63,14 @@ class SimulatedCohort(ABC):
                 raise InputError(source, name, f"a value in [{low}, {high}]", found)
         if not self.centers:
             raise InputError(source, "centers", "at least one", "none")
+
+    def positive_shares(self, name: str, counts: Container[int]) -> tuple[float, ...]:
+        """Return a setting that holds shares above 0, as many as `counts` allows."""
+        shares = tuple(float(share) for share in getattr(self, name))
+        if len(shares) not in counts or min(shares) <= 0:
+            expected = f"shares above 0, as many as in {counts}"
+            raise InputError(type(self).__name__, name, expected, f"{list(shares)}")
+        return shares
 
     def rng(self, index: int, stream: str, study: int = 0) -> np.random.Generator:
         """Return the stream of one patient; `study` counts the patient's further studies."""

@@ -19,7 +19,6 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from petnet.errors import InputError
 from petnet.simulation import clinical, texture
 from petnet.simulation.cohort import SimulatedCohort, patient_name, roi_row, study_row
 from petnet.simulation.her2_course import (
@@ -34,7 +33,7 @@ from petnet.simulation.her2_course import (
 )
 from petnet.simulation.latent import combined_auc, ideal_distance, ordered_share
 from petnet.simulation.lesion import LesionForm, LesionVoxels, draw_form
-from petnet.simulation.phantom import FDG_SUV, Anatomy, body_grid, draw_anatomy
+from petnet.simulation.phantom import FDG_SUV, Anatomy, body_grid, draw_anatomy, liver_middle
 from petnet.simulation.scanner import Acquisition, Center, draw_acquisition, draw_follow_up
 from petnet.simulation.shapes import Grid
 from petnet.simulation.study import PlacedLesion, make_ct, make_pet, sphere_mask
@@ -135,11 +134,8 @@ class Her2Cohort(SimulatedCohort):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        shares = tuple(float(share) for share in self.response_shares)
+        shares = self.positive_shares("response_shares", (len(RESPONSES),))
         object.__setattr__(self, "response_shares", shares)
-        if len(shares) != len(RESPONSES) or min(shares) <= 0:
-            expected = f"a share above 0 of each of {', '.join(RESPONSES)}"
-            raise InputError("Her2Cohort", "response_shares", expected, f"{list(shares)}")
 
     @property
     def ideal_auc(self) -> dict[str, float]:
@@ -329,8 +325,5 @@ def _files(patient: Patient, scan: Scan) -> str:
 
 def _liver(patient: Patient, scan: Scan) -> Volume:
     """Return a sphere in the right lobe of the liver, the lesion's reference."""
-    liver = next(shape for tissue, shape in patient.anatomy.organs if tissue == "liver")
-    low, high = liver.box()
-    middle = [(a + b) / 2 for a, b in zip(low, high, strict=True)]
-    inner = (middle[0] + 15, middle[1] - 15, middle[2] - 5)
-    return sphere_mask(patient.anatomy, _pet_grid(patient), scan.acquisition.breathing_mm, inner)
+    anatomy, breathing_mm = patient.anatomy, scan.acquisition.breathing_mm
+    return sphere_mask(anatomy, _pet_grid(patient), breathing_mm, liver_middle(anatomy))

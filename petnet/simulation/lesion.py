@@ -14,6 +14,7 @@ __all__ = [
     "VOLUME_ML",
     "LesionForm",
     "LesionVoxels",
+    "ball_radius_mm",
     "draw_form",
     "form_at",
     "lesion_voxels",
@@ -123,7 +124,7 @@ def form_at(
     directions : (3, 3) array
         Rows: orthonormal; the lesion is longest along the first, thinnest along the last.
     """
-    ball_mm = (3 * volume_ml * 1000 / (4 * np.pi)) ** (1 / 3)
+    ball_mm = ball_radius_mm(volume_ml)
     vectors = rng.normal(size=(6, 3))
     vectors *= 2 * np.pi / (ball_mm * 1.5) / np.linalg.norm(vectors, axis=1, keepdims=True)
     waves = np.column_stack([vectors, rng.uniform(0, 2 * np.pi, 6)])
@@ -134,6 +135,11 @@ def form_at(
         waves,
         0.055 * ball_mm,
     )
+
+
+def ball_radius_mm(volume_ml: float) -> float:
+    """Return the radius of a ball of this volume."""
+    return float((3 * volume_ml * 1000 / (4 * np.pi)) ** (1 / 3))
 
 
 def lesion_voxels(

@@ -39,6 +39,7 @@ __all__ = [
     "draw_anatomy",
     "draw_uptake",
     "further_organs",
+    "liver_middle",
     "paint_body",
 ]
 
@@ -160,6 +161,14 @@ def draw_uptake(
         sigma = np.sqrt(np.log1p(spread**2))
         suv[tissue] = float(mean * np.exp(sigma * np.clip(rng.normal(), -2.5, 2.5) - sigma**2 / 2))
     return suv
+
+
+def liver_middle(anatomy: Anatomy) -> Point:
+    """Return a point of the right lobe of the liver with 3 cm of liver around it."""
+    liver = next(shape for tissue, shape in anatomy.organs if tissue == "liver")
+    low, high = liver.box()
+    x, y, z = ((a + b) / 2 for a, b in zip(low, high, strict=True))
+    return x + 15, y - 15, z - 5
 
 
 def body_grid(

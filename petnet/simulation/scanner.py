@@ -57,6 +57,10 @@ class Center:
     dose_mbq_per_kg: float = 3.7
     share: float = 0.5
 
+    def __post_init__(self) -> None:
+        for name in ("pet_spacing_mm", "ct_spacing_mm"):  # a YAML has lists
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+
 
 CENTERS = (
     Center(
