@@ -14,11 +14,13 @@ import logging
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from petnet import __version__
+from petnet.commands.request import check_flags, check_settings, explain, unusable
 from petnet.errors import PetnetError
 
 if TYPE_CHECKING:
@@ -113,26 +115,68 @@ def _run_hydra(verb: str, overrides: list[str]) -> int:
     application = hydra.main(
         version_base="1.3", config_path=str(config_folder()), config_name=verb
     )(_job(verb))
-    before, root = sys.argv, logging.getLogger()
+    given = _flags_first(_named(verb, overrides))
+    with _process_state([f"petnet {verb}", *given]) as codes:
+        try:
+            check_flags(given)
+            application()
+            return max((int(c) for c in codes.read_text().split()), default=0)
+        except SystemExit as stop:
+            return MISTAKE if stop.code else 0
+        except KeyboardInterrupt:
+            print("petnet: interrupted; the same command goes on from here", file=sys.stderr)
+            return INTERRUPTED
+        except BrokenPipeError:
+            raise
+        except Exception as error:  # the job answers for its own: this is about the request
+            return _refused(verb, given, error)
+
+
+@contextmanager
+def _process_state(arguments: list[str]) -> Iterator[Path]:
+    """Set what Hydra reads from the process and yield the file of exit codes; then undo it all."""
+    before, root, raising = sys.argv, logging.getLogger(), logging.raiseExceptions
     handlers, level = root.handlers[:], root.level
     handle, codes = tempfile.mkstemp(prefix="petnet-exit-")
     os.close(handle)
-    os.environ[EXIT_FILE] = codes
-    sys.argv = [f"petnet {verb}", *_flags_first(_named(verb, overrides))]
+    # HYDRA_FULL_ERROR: Hydra raises its errors instead of printing them and leaving
+    changed = {EXIT_FILE: codes, "HYDRA_FULL_ERROR": "1"}
+    former = {name: os.environ.get(name) for name in changed}
+    os.environ.update(changed)
+    sys.argv = arguments
+    logging.raiseExceptions = False  # a log that cannot be written is no traceback on the screen
     try:
-        application()
-        return max((int(c) for c in Path(codes).read_text().split()), default=0)
-    except SystemExit as stop:
-        return MISTAKE if stop.code else 0
-    except KeyboardInterrupt:
-        print("petnet: interrupted; the same command goes on from here", file=sys.stderr)
-        return INTERRUPTED
+        yield Path(codes)
     finally:
-        sys.argv = before
+        sys.argv, logging.raiseExceptions = before, raising
         root.handlers[:] = handlers  # Hydra's write to what is standard error now
         root.setLevel(level)
-        del os.environ[EXIT_FILE]
+        for name, value in former.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
         Path(codes).unlink(missing_ok=True)
+
+
+def _refused(verb: str, given: Sequence[str], error: Exception) -> int:
+    """Say in one line what Hydra says of a request in many."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    if "debug=true" in given:
+        traceback.print_exc()
+    if isinstance(error, (HydraException, OmegaConfBaseException, ValueError)):
+        error = explain(verb, given, config_folder(), error)
+    elif not isinstance(error, (PetnetError, OSError)):
+        return _defect(verb)
+    print(f"petnet {verb}: {_message(error)}", file=sys.stderr)
+    return MISTAKE
+
+
+def _defect(verb: str) -> int:
+    traceback.print_exc()
+    print(f"petnet {verb}: this is a defect of petnet, not yours", file=sys.stderr)
+    return DEFECT
 
 
 def _named(verb: str, arguments: Sequence[str]) -> list[str]:
@@ -170,8 +214,9 @@ def _job(verb: str) -> Callable[[DictConfig], None]:
 def _run_verb(verb: str, config: DictConfig) -> int:
     from omegaconf.errors import OmegaConfBaseException
 
-    command: Any = importlib.import_module(f"petnet.commands.{verb}")
     try:
+        check_settings(verb, config)
+        command: Any = importlib.import_module(f"petnet.commands.{verb}")
         return FAILED if command.run(config) else 0
     except BrokenPipeError:
         raise
@@ -181,15 +226,14 @@ def _run_verb(verb: str, config: DictConfig) -> int:
         print(f"petnet {verb}: {_message(error)}", file=sys.stderr)
         return MISTAKE
     except Exception:
-        traceback.print_exc()
-        print(f"petnet {verb}: this is a defect of petnet, not yours", file=sys.stderr)
-        return DEFECT
+        return _defect(verb)
 
 
 def _message(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename or 'file'}: {error.strerror}"
-    return str(error).strip() if isinstance(error, PetnetError) else str(error).split("\n")[0]
+        what = f"{error.filename or 'a file'}: file or folder"
+        return f"{what}: expected one that can be read and written, but got {error.strerror}"
+    return str(error if isinstance(error, PetnetError) else unusable(error)).strip()
 
 
 if __name__ == "__main__":
