@@ -26,6 +26,7 @@ from petnet.models.deep_inputs import (
     check_inputs,
     checked_target,
     fingerprint,
+    patterns,
     required_images,
 )
 from petnet.models.lightning_module import TrainingModule
@@ -64,7 +65,8 @@ class DeepModel:
     precision : str
         As Lightning names it.
     include : sequence of str, optional
-        Shell patterns of the radiomics columns to use; None uses all.
+        Shell patterns of the radiomics columns to use, which may be nested lists; "{label}" stands
+        for each label of a multilabel task. None uses all.
     max_correlation : float, optional
         Of radiomics columns whose |Spearman ρ| exceeds this in the training part, the first stays.
     clip : float, optional
@@ -87,7 +89,7 @@ class DeepModel:
         epochs: int = 30,
         batch_size: int = 16,
         precision: str = "32-true",
-        include: Sequence[str] | None = None,
+        include: Sequence[Any] | None = None,
         max_correlation: float | None = None,
         clip: float | None = 1.0,
         deterministic: bool | Literal["warn"] = True,
@@ -265,7 +267,8 @@ class DeepModel:
     def _fit_tables(self, train: Samples) -> None:
         self._encoders = {}
         if "radiomics" in self.inputs:
-            encoder = TableEncoder(self.config["max_correlation"], self.config["include"])
+            include = patterns(self.config["include"], train.outcome)
+            encoder = TableEncoder(self.config["max_correlation"], include)
             self._encoders["radiomics"] = encoder.fit(train.radiomics)
             if not encoder.names:
                 raise InputError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from glob import escape
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from petnet.files import hash_of
 from petnet.models.protocol import ImageSource, Samples
 from petnet.outcome import Outcome
 
-__all__ = ["check_inputs", "checked_target", "fingerprint", "required_images"]
+__all__ = ["check_inputs", "checked_target", "fingerprint", "patterns", "required_images"]
 
 _INPUTS = ("image", "radiomics", "clinical")
 
@@ -37,6 +38,20 @@ def required_images(images: ImageSource | None, name: str) -> ImageSource:
     if images is None:
         raise InputError(f"model {name}", "images", "crops, as it has an image branch", "none")
     return images
+
+
+def patterns(include: Any, outcome: Outcome) -> list[str] | None:
+    """Return the shell patterns of a setting, which may be nested lists; None for all columns.
+
+    One network learns all labels of a multilabel task: "{label}" stands for each of them.
+    """
+    if include is None:
+        return None
+    if not isinstance(include, str):
+        return [pattern for part in include for pattern in patterns(part, outcome) or ()]
+    if outcome.kind != "multilabel" or "{label}" not in include:
+        return [include]
+    return [include.replace("{label}", escape(label)) for label in outcome.labels]
 
 
 def check_inputs(config: Mapping[str, Any]) -> None:

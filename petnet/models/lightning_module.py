@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
+from petnet.errors import InputError
 from petnet.models.deep_heads import Head
 from petnet.models.parts import accepted, build, locate
 
@@ -86,6 +87,14 @@ class TrainingModule(LightningModule):
         # costs nothing.
         logits, target, loss = (torch.cat(part).cpu() for part in zip(*self._seen, strict=True))
         self._seen.clear()
+        if not loss.isfinite().all():
+            raise InputError(
+                "setting",
+                "optimizer",
+                "steps that keep the loss finite",
+                f"{float(loss.mean())} in epoch {self.current_epoch + 1}",
+                "Choose a lower lr, or precision=32-true",
+            )
         figures = {"loss": float(loss.mean()), **self.head.figures(logits, target)}
         self.log_dict({f"train_{name}": value for name, value in figures.items()})
         self.history.append({"epoch": float(self.current_epoch), **figures})

@@ -94,7 +94,7 @@ def partial_likelihood(log_hazard: Tensor, time: Tensor, event: Tensor) -> Tenso
     at_risk = torch.where(at <= time, log_hazard, -torch.inf).logsumexp(dim=1)
     of_tied = torch.where(tied, log_hazard, -torch.inf).logsumexp(dim=1)
     # The l-th of d tied events (l = 0, 1, ...) has only (d - l) / d of the tied left in its risk.
-    among = tied[:, happened]
+    among = tied[:, happened].to(log_hazard.dtype)
     gone = among.tril(diagonal=-1).sum(dim=1) / among.sum(dim=1)
     left = at_risk + torch.log1p(-gone * (of_tied - at_risk).exp())
     return (left - own).sum() / happened.sum().clamp(min=1)
