@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from petnet.errors import InputError
-from petnet.measure.lesion import lesion_quantities
+from petnet.measure.lesion import (
+    burden,
+    lesion_quantities,
+    nothing_delineated,
+    quantities,
+    reference_mean,
+)
 from petnet.volume import Volume, read_mask, read_volume
 
 AFFINE = np.diag([5.0, 5.0, 4.0, 1.0])  # 0.1 ml a voxel
@@ -62,6 +68,49 @@ def test_mistakes_are_named():
     pet, _ = pair([1.0, 2.0])
     with pytest.raises(InputError, match="grid"):
         lesion_quantities(pet, pair([1.0])[1])
+
+
+LESIONS = [
+    {"SUVmax": 10.0, "SUVmean": 6.0, "MTV41": 3.0, "TLG41": 21.0, "volume_ml": 4.0,
+     "count": 1.0, "short_axis_mm": 8.0},
+    {"SUVmax": 4.0, "SUVmean": 2.0, "MTV41": 10.0, "TLG41": 22.0, "volume_ml": 12.0,
+     "count": 1.0, "short_axis_mm": 15.0},
+]  # fmt: skip
+
+
+def test_analytic_burden():
+    """Sums; largest; SUVmean 6 over 4 ml and 2 over 12 ml is 3 over 16 ml; 10 is 4 times 2.5."""
+    assert burden(LESIONS, {"liver": 2.5, "blood_pool": math.nan}) == pytest.approx(
+        {
+            "SUVmax": 10.0,
+            "SUVmean": 3.0,
+            "MTV41": 13.0,
+            "TLG41": 43.0,
+            "volume_ml": 16.0,
+            "count": 2.0,
+            "short_axis_mm": 15.0,
+            "TBR_liver": 4.0,
+            "TBR_blood_pool": math.nan,
+        },
+        nan_ok=True,
+    )
+
+
+@pytest.mark.parametrize("mean", [0.0, -0.1])
+def test_a_reference_that_is_not_above_zero_has_no_ratio(mean):
+    assert math.isnan(burden(LESIONS, {"liver": mean})["TBR_liver"])
+
+
+def test_names_are_the_same_with_and_without_lesions():
+    names = quantities(["liver"])
+    assert tuple(burden(LESIONS, {"liver": 2.0})) == tuple(nothing_delineated(["liver"])) == names
+    assert len(set(names)) == len(names)
+
+
+def test_analytic_reference_mean():
+    assert reference_mean(*pair([1.0, 2.0, 6.0, 50.0], [1, 1, 1, 0])) == pytest.approx(3.0)
+    with pytest.raises(InputError, match="reference region: SUV inside the mask"):
+        reference_mean(*pair([1.0, np.inf]))
 
 
 def test_real_lesion_is_consistent(reference):

@@ -5,7 +5,7 @@ import pytest
 import SimpleITK as sitk
 
 from petnet.errors import InputError
-from petnet.measure.regions import lesion_masks, mask_on_grid, union
+from petnet.measure.regions import BoxedMask, lesion_masks, mask_on_grid, union
 from petnet.units import Region
 from petnet.volume import Volume, write_volume
 
@@ -87,3 +87,52 @@ def test_a_mask_outside_the_image_is_an_error(tmp_path, pet):
     write_volume(path, Volume(blob().astype(np.uint8), far, "label", "MASK"), np.uint8)
     with pytest.raises(InputError, match="none after resampling"):
         lesion_masks([region(path, grid="ct")], pet, "pet")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_union_of_boxes_equals_that_of_whole_masks(pet, seed):
+    rng = np.random.default_rng(seed)
+    whole = np.zeros((3, *pet.array.shape), bool)
+    for mask in whole:
+        low = rng.integers(0, 6, 3)
+        box = tuple(slice(a, a + n) for a, n in zip(low, rng.integers(1, 4, 3), strict=True))
+        mask[box] = rng.random(mask[box].shape) > 0.2
+        mask[tuple(low)] = True
+    made = union([BoxedMask.of(mask) for mask in whole])
+    np.testing.assert_array_equal(made.whole(pet).array, whole.any(axis=0))
+
+
+def test_a_box_lies_where_it_lay_in_the_patient(pet):
+    mask = np.zeros(pet.array.shape, bool)
+    mask[4:6, 3, 7:9] = True
+    image, inside = BoxedMask.of(mask).cut(
+        pet.with_array(np.random.default_rng(0).random(mask.shape))
+    )
+    assert inside.array.shape == (2, 1, 2)
+    np.testing.assert_allclose(image.affine @ [0, 0, 0, 1], COARSE @ [4, 3, 7, 1])
+    np.testing.assert_allclose(image.affine @ [1, 0, 1, 1], COARSE @ [5, 3, 8, 1])
+
+
+def test_a_node_between_the_voxels_of_the_pet_is_the_nearest_one(tmp_path, pet):
+    """A voxel of 2 mm beside the middle of four of 4 mm: no voxel centre is half covered."""
+    node = np.zeros((22, 18, 16), np.uint8)
+    node[9, 8, 6] = 1
+    path = tmp_path / "node.nii.gz"
+    write_volume(path, Volume(node, FINE, "label", "MASK"), np.uint8)
+    assert not mask_on_grid(Volume(node > 0, FINE, "label", "MASK"), pet).array.any()
+    (made,) = lesion_masks([region(path, grid="ct")], pet, "pet")
+    (found,) = np.argwhere(made.whole(pet).array)
+    centres = np.argwhere(np.ones(pet.array.shape)) @ COARSE[:3, :3].T + COARSE[:3, 3]
+    distance = np.linalg.norm(centres - (FINE @ [9, 8, 6, 1])[:3], axis=1)
+    assert found.tolist() == list(np.unravel_index(distance.argmin(), pet.array.shape))
+
+
+def test_a_lesion_outside_the_field_of_view_is_left_out_of_those_inside(tmp_path, pet):
+    far = FINE.copy()
+    far[0, 3] = 900.0
+    for name, affine in (("far", far), ("near", FINE)):
+        mask = np.zeros((22, 18, 16), np.uint8)
+        mask[5:12, 5:12, 4:9] = 1
+        write_volume(tmp_path / f"{name}.nii.gz", Volume(mask, affine, "label", "MASK"), np.uint8)
+    rois = [region(tmp_path / f"{n}.nii.gz", grid="ct", name=n) for n in ("far", "near")]
+    assert len(lesion_masks(rois, pet, "pet")) == 1

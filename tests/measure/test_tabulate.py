@@ -127,7 +127,7 @@ def test_becquerels_given_as_suv_are_a_failed_row(tmp_path):
     assert "Bq/ml" in status[0]["reason"]
 
 
-def test_a_series_without_a_region_leaves_its_columns_empty(units):
+def test_a_series_without_a_region_is_known_to_hold_nothing(units):
     one = units[0].series[0]
     later = Series("s2", "fdg", "followup", "FDG", one.pet, one.ct, ())
     both = Unit("STS_001", "STS_001", "STS_001", "c", (one, later))
