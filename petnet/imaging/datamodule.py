@@ -92,7 +92,7 @@ class TensorDataModule(LightningDataModule):
     image : (n, C, X, Y, Z) tensor, optional
     radiomics : (n, F) tensor, optional
     clinical : (n, K) tensor, optional
-    target : (n,) tensor
+    target : (n, ...) tensor
     batch_size, seed : int
     train, validation : sequence of int, optional
         Positions used for each; `train` defaults to all that `validation` has not.

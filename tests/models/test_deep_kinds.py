@@ -177,7 +177,7 @@ def test_a_loss_that_is_not_finite_is_named():
     train = of_kind("survival", 40, 1)
     wild = {"_target_": "torch.optim.SGD", "lr": 1e38}
     model = tiny(["radiomics"], epochs=4, optimizer=wild, scheduler=None, clip=None)
-    with pytest.raises(InputError, match="loss finite.*lower lr"):
+    with pytest.raises(InputError, match=r"loss finite.*lower lr"):
         model.fit(train, [], FitContext(seed=5))
 
 
