@@ -94,6 +94,7 @@ class SpreadObserver:
 
 
 def _auc(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> float:
-    """Return the share of pairs in order; latents are continuous, so there are no ties."""
-    below = np.searchsorted(np.sort(negative), positive)
-    return float(below.mean() / len(negative))
+    """Return the share of pairs in order; ties, which are all pairs without signal, count half."""
+    ordered = np.sort(negative)
+    below = np.searchsorted(ordered, positive, "left") + np.searchsorted(ordered, positive, "right")
+    return float(below.mean() / (2 * len(negative)))
