@@ -15,6 +15,15 @@ if TYPE_CHECKING:
 __all__ = ["read_table"]
 
 DECIMAL_COMMA = r"[+-]?\d+(?:,\d+)?(?:[eE][+-]?\d+)?"
+REMEDY = "Save it as CSV UTF-8"
+FOREIGN = {  # first bytes of what is given a CSV's name by mistake
+    b"PK\x03\x04": "an Excel workbook or another ZIP archive",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook of the old kind",
+    b"\xff\xfe": "UTF-16 text",
+    b"\xfe\xff": "UTF-16 text",
+    b"PAR1": "Parquet",
+    b"\x1f\x8b": "a gzip archive",
+}
 EMPTY = ("", "NA", "N/A", "NaN", "nan", "null")
 
 
@@ -23,15 +32,17 @@ def read_table(path: Path) -> pd.DataFrame:
 
     CSV columns come as text with None where empty; decimal commas of semicolon-separated files
     become points when the column is read as numbers.
+
+    Raises
+    ------
+    InputError
+        It is no table of its kind, no UTF-8, or its rows are not of equal length.
     """
     import pandas as pd
 
     if path.suffix == ".parquet":
-        return pd.read_parquet(path).reset_index(drop=True)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(str(path), "encoding", "UTF-8", str(error)) from error
+        return _parquet(path)
+    text = _text(path)
     header = text.split("\n", 1)[0]
     separator = max(",;\t", key=header.count)
     table = pd.DataFrame(_rows(path, text, separator), dtype=object)
@@ -44,6 +55,30 @@ def read_table(path: Path) -> pd.DataFrame:
             if len(values) and values.str.fullmatch(DECIMAL_COMMA).all():
                 table[column] = table[column].str.replace(",", ".").where(table[column].notna())
     return table
+
+
+def _parquet(path: Path) -> pd.DataFrame:
+    import pandas as pd
+    import pyarrow as pa
+
+    try:
+        return pd.read_parquet(path).reset_index(drop=True)
+    except pa.ArrowException as error:
+        raise InputError(str(path), "format", "a Parquet table", str(error)) from error
+
+
+def _text(path: Path) -> str:
+    """Read text, with or without the mark that Windows puts before UTF-8."""
+    data = path.read_bytes()
+    for start, kind in FOREIGN.items():
+        if data.startswith(start):
+            raise InputError(str(path), "format", "CSV text", kind, REMEDY)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        found = f"other text, at byte {data[error.start]:#04x}"
+        raise InputError(str(path), f"line {line}", "UTF-8", found, REMEDY) from error
 
 
 def _rows(path: Path, text: str, separator: str) -> dict[str, list[str]]:

@@ -174,7 +174,8 @@ def _schemas() -> dict[str, Any]:
     rois = {name: text() for name in ("study", "roi", "role", "path")}
     rois["grid"] = text(checks=pa.Check.isin(["pet", "ct"], error="pet or ct"))
     rois |= {name: text(required=False) for name in ROI_TEXT_OPTIONAL}
-    rois["label"] = pa.Column(float, positive, nullable=True, required=False, coerce=True)
+    whole = pa.Check(lambda values: values % 1 == 0, error="a whole number")
+    rois["label"] = pa.Column(float, [positive, whole], nullable=True, required=False, coerce=True)
     targets = {"patient": text(), "lesion_uid": text(required=False), "region": text(False)}
     return {
         "studies": pa.DataFrameSchema(studies),
@@ -229,6 +230,7 @@ def _checked(
     _check_targets_unique(sources["targets"], targets)
     _check_split(sources["studies"], studies)
     _check_series(sources["studies"], studies)
+    _check_masks(sources["rois"], studies, rois)
     for name, table in (("rois", rois), ("targets", targets)):
         _check_no_slash(sources[name], name, table)
     if not allow_outside:
@@ -273,6 +275,27 @@ def _check_series(source: str, studies: pd.DataFrame) -> None:
             f"table studies, row {int(doubled.index[0]) + 2}, columns {', '.join(keys)}",
             "one study per patient, timepoint and arm",
             f"{doubled.iloc[0][keys].tolist()} twice",
+        )
+
+
+def _check_masks(source: str, studies: pd.DataFrame, rois: pd.DataFrame) -> None:
+    """Refuse an image in the place of a mask, and a region that is told twice."""
+    images = {Path(p) for p in (*studies["pet"], *studies["ct"]) if isinstance(p, str)}
+    for row, path in enumerate(rois["path"], 2):
+        if Path(path) in images:
+            raise InputError(
+                source,
+                f"table rois, row {row}, column path",
+                "a mask",
+                f"{path!r}, which the studies table names as an image",
+            )
+    doubled = rois[rois.duplicated()]
+    if len(doubled):
+        raise InputError(
+            source,
+            f"table rois, row {int(doubled.index[0]) + 2}",
+            "one row per region",
+            f"the same row twice (study {doubled.iloc[0]['study']})",
         )
 
 

@@ -10,14 +10,15 @@ from typing import Any, Literal
 import numpy as np
 
 from petnet.cohort import Cohort
-from petnet.errors import PetnetError
-from petnet.volume import Volume, check_same_grid, read_mask, read_volume
+from petnet.errors import InputError, PetnetError
+from petnet.volume import Volume, check_same_grid, is_oriented, read_mask, read_volume
 
-__all__ = ["Finding", "check_study", "implausible_suv"]
+__all__ = ["Finding", "check_defined", "check_study", "implausible_hu", "implausible_suv"]
 
 Severity = Literal["ok", "warning", "error"]
 SUV_MAX_PLAUSIBLE = (0.5, 200.0)
 HU_RANGE_PLAUSIBLE = (-1200.0, 30000.0)
+FAT_HU, AIR_HU = -50.0, -200.0
 SMALL_LESION_ML = 0.5
 
 
@@ -48,7 +49,8 @@ def check_study(cohort: Cohort, study: dict[str, Any]) -> Iterator[Finding]:
     if rois.empty:
         yield Finding(name, "rois", "error", "no region in the rois table")
     for roi in rois.to_dict("records"):
-        yield _check_roi(name, cohort, roi, {"pet": pet, "ct": ct}[roi["grid"]])
+        image = {"pet": pet, "ct": ct}[roi["grid"]]
+        yield from _check_roi(name, cohort, roi, image, study[roi["grid"]])
 
 
 def _read(study: str, what: str, cohort: Cohort, path: str | None) -> tuple[Volume | None, Finding]:
@@ -59,9 +61,16 @@ def _read(study: str, what: str, cohort: Cohort, path: str | None) -> tuple[Volu
         volume = (
             read_volume(full, "SUVbw", "PT") if what == "pet" else read_volume(full, "HU", "CT")
         )
+        oriented = is_oriented(full)
     except PetnetError as error:
         return None, Finding(study, what, "error", str(error))
-    return volume, (_suv if what == "pet" else _hu)(study, volume)
+    finding = (_suv if what == "pet" else _hu)(study, path, volume)
+    if finding.severity == "ok" and not oriented:
+        text = (
+            f"{path}: orientation: expected a qform or sform code, but got neither: {finding.text}"
+        )
+        finding = Finding(study, what, "warning", text)
+    return volume, finding
 
 
 def implausible_suv(pet: Volume) -> str | None:
@@ -71,32 +80,52 @@ def implausible_suv(pet: Volume) -> str | None:
     low, high = SUV_MAX_PLAUSIBLE
     if low <= largest <= high:
         return None
-    found = f"expected a maximum SUV of {low:g} to {high:g}, but got {largest:.4g}"
+    found = f"values: expected a maximum SUV of {low:g} to {high:g}, but got {largest:.4g}"
     return f"{found}: is this Bq/ml or unscaled?"
 
 
-def _suv(study: str, pet: Volume) -> Finding:
+def implausible_hu(ct: Volume) -> str | None:
+    """Return why the values cannot be Hounsfield units, or None.
+
+    What tells HU from other units is that fat and air are negative, and that tissue is not.
+    """
+    low, high = _range(ct)
+    if low < FAT_HU < 0 < high <= HU_RANGE_PLAUSIBLE[1]:
+        return None
+    wanted = f"fat or air below {FAT_HU:g} HU and tissue above 0".replace("-", "−")
+    return f"values: expected {wanted}, but got {low:.0f} to {high:.0f}: is this in HU?"
+
+
+def _range(volume: Volume) -> tuple[float, float]:
+    values = volume.array[np.isfinite(volume.array)]
+    return (float(values.min()), float(values.max())) if values.size else (np.nan, np.nan)
+
+
+def _suv(study: str, path: str, pet: Volume) -> Finding:
     fault = implausible_suv(pet)
     if fault:
-        return Finding(study, "pet", "error", fault)
-    values = pet.array[np.isfinite(pet.array)]
-    if values.min() < -0.5:
-        text = f"expected no SUV below −0.5, but got {values.min():.3g}"
+        return Finding(study, "pet", "error", f"{path}: {fault}")
+    low, high = _range(pet)
+    if low < -0.5:
+        text = f"{path}: values: expected no SUV below −0.5, but got {low:.3g}"
         return Finding(study, "pet", "warning", text)
-    text = f"SUV up to {values.max():.1f}, mean {values.mean():.2f}, spacing {_spacing(pet)}"
+    mean = pet.array[np.isfinite(pet.array)].mean()
+    text = f"SUV up to {high:.1f}, mean {mean:.2f}, spacing {_spacing(pet)}"
     return Finding(study, "pet", "ok", text)
 
 
-def _hu(study: str, ct: Volume) -> Finding:
-    values = ct.array[np.isfinite(ct.array)]
-    low, high = (float(values.min()), float(values.max())) if values.size else (np.nan, np.nan)
-    least, most = HU_RANGE_PLAUSIBLE
-    # padding below −1200 is common; what tells HU from other units is air near −1000 with tissue
-    if not (high <= most and low < -200 < high):
-        text = f"expected air below −200 HU and tissue above, but got {low:.0f} to {high:.0f}"
-        return Finding(study, "ct", "error", f"{text}: is this in HU?")
-    severity: Severity = "warning" if low < least else "ok"
-    return Finding(study, "ct", severity, f"{low:.0f} to {high:.0f} HU, spacing {_spacing(ct)}")
+def _hu(study: str, path: str, ct: Volume) -> Finding:
+    fault = implausible_hu(ct)
+    if fault:
+        return Finding(study, "ct", "error", f"{path}: {fault}")
+    low, high = _range(ct)
+    if low > AIR_HU:
+        text = f"{path}: values: expected air below −200 HU, but got {low:.0f} HU or more: cropped?"
+        return Finding(study, "ct", "warning", text)
+    # padding below −1200 is common
+    severity: Severity = "warning" if low < HU_RANGE_PLAUSIBLE[0] else "ok"
+    text = f"{path}: {low:.0f} to {high:.0f} HU, spacing {_spacing(ct)}"
+    return Finding(study, "ct", severity, text)
 
 
 def _spacing(volume: Volume) -> str:
@@ -119,20 +148,39 @@ def _overlap(study: str, pet: Volume, ct: Volume) -> Finding:
     return Finding(study, "pet/ct", severity, f"the CT covers {share:.0%} of the PET's volume")
 
 
-def _check_roi(study: str, cohort: Cohort, roi: dict[str, Any], image: Volume | None) -> Finding:
+def _check_roi(
+    study: str, cohort: Cohort, roi: dict[str, Any], image: Volume | None, image_path: str | None
+) -> Iterator[Finding]:
+    """Look at one region; nothing is said of one whose image cannot be read, as that is said."""
     what = f"roi {roi['roi']}"
     label = roi.get("label")
     try:
         mask = read_mask(cohort.path(roi["path"]), int(label) if label == label and label else None)
         if image is None:
-            return Finding(study, what, "error", f"no readable {roi['grid']} image to lie on")
+            if not isinstance(image_path, str):
+                text = f"{roi['path']}: grid: expected a {roi['grid']} to lie on, but got none"
+                yield Finding(study, what, "error", text)
+            return
         check_same_grid(image, mask, roi["path"])
+        check_defined(image, mask, str(image_path))
     except PetnetError as error:
-        return Finding(study, what, "error", str(error))
+        yield Finding(study, what, "error", str(error))
+        return
     inside = image.array[mask.array]
-    if not np.isfinite(inside).all():
-        bad = int((~np.isfinite(inside)).sum())
-        return Finding(study, what, "error", f"expected finite values, but got {bad} NaN or inf")
     volume_ml = float(mask.array.sum() * mask.voxel_volume_ml)
-    text = f"{volume_ml:.1f} ml, {int(mask.array.sum())} voxels, largest value {inside.max():.1f}"
-    return Finding(study, what, "warning" if volume_ml < SMALL_LESION_ML else "ok", text)
+    text = f"{volume_ml:.1f} ml, {inside.size} voxels, largest value {inside.max():.1f}"
+    severity: Severity = "warning" if volume_ml < SMALL_LESION_ML else "ok"
+    yield Finding(study, what, severity, text)
+
+
+def check_defined(image: Volume, mask: Volume, source: str) -> None:
+    """Refuse NaN or infinity inside a mask on the image's grid; outside they are no harm.
+
+    Raises
+    ------
+    InputError
+    """
+    bad = int((~np.isfinite(image.array[mask.array])).sum())
+    if bad:
+        found = f"NaN or infinity in {bad} of {int(mask.array.sum())} voxels"
+        raise InputError(source, "values inside the mask", "finite numbers", found)

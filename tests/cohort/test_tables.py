@@ -108,6 +108,15 @@ REFUSALS = {
         "row 3, columns patient, timepoint, arm",
     ),
     "slash": ({"rois": ROIS.replace(",l1,", ",l/1,")}, "row 2, column lesion_uid.*'l/1'"),
+    "a fraction of a label": (
+        {"rois": ROIS.replace("a/m.nii,1,", "a/m.nii,1.5,")}, "row 2, column label.*whole.*1.5",
+    ),
+    "the image as its mask": (
+        {"rois": ROIS.replace("a/m.nii", "./b.nii")}, "rois, row 2, column path.*a mask.*b.nii",
+    ),
+    "a region twice": (
+        {"rois": ROIS + ROIS.split("\n")[1] + "\n"}, "rois, row 3.*one row per region.*s1",
+    ),
     "two splits": (
         {
             "studies": "split," + STUDIES + "train," + ROWS.split("\n")[0] + "\n"
@@ -124,6 +133,41 @@ def test_refuses(folder, case):
     tables, message = REFUSALS[case]
     with pytest.raises(InputError, match=message):
         read_cohort(folder(**tables))
+
+
+FOREIGN = {
+    "Excel": (b"PK\x03\x04 and so on", "format: .*CSV.*Excel workbook.*CSV UTF-8"),
+    "old Excel": (b"\xd0\xcf\x11\xe0\xa1\xb1", "Excel workbook"),
+    "UTF-16": ((TARGETS).encode("utf-16"), "UTF-16"),
+    "Latin-1": (TARGETS.replace("age", "größe").encode("latin-1"), "line 1: .*UTF-8.*0xf6"),
+    "nothing": (b"", "a header and rows, but got an empty file"),
+    "blank lines": (b"\n\n \n", "a header and rows, but got an empty file"),
+    "zero bytes": (TARGETS.encode() + b"\0", "row 4.*3 fields|NUL"),
+    "another delimiter": (TARGETS.replace(",", "|").encode(), "column 'patient'.*patient.her2"),
+}
+
+
+@pytest.mark.parametrize("case", FOREIGN)
+def test_refuses_what_is_no_table(folder, tmp_path, case):
+    data, message = FOREIGN[case]
+    folder()
+    (tmp_path / "targets.csv").write_bytes(data)
+    with pytest.raises(InputError, match=message) as caught:
+        read_cohort(tmp_path)
+    assert "targets.csv" in str(caught.value)
+
+
+def test_a_file_that_is_no_parquet_is_named(folder, tmp_path):
+    folder()
+    (tmp_path / "targets.csv").rename(tmp_path / "targets.parquet")
+    with pytest.raises(InputError, match=r"targets.parquet: format: expected a Parquet table"):
+        read_cohort(tmp_path)
+
+
+def test_blank_lines_and_spaces_around_values_change_nothing(folder):
+    plain = read_cohort(folder()).targets
+    spaced = "patient , her2, age \n\n p1 ,1, 60\n,,\np2,  ,61 \n\n\n"
+    pd.testing.assert_frame_equal(read_cohort(folder(targets=spaced)).targets, plain)
 
 
 def test_outside_is_allowed_on_request(folder):

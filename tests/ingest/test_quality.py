@@ -47,6 +47,41 @@ def test_ct_not_in_hounsfield_units(study):
     assert "HU" in found.text
 
 
+@pytest.mark.parametrize(("slope", "offset"), [(1, 1024), (1, 1000), (1e-3, 0), (100, 0), (0, 9)])
+def test_ct_of_another_scale(study, slope, offset):
+    """Stored numbers without their intercept, scaled to about 1, far below 0, and constant."""
+    hu = np.random.default_rng(0).normal(-1000, 10, (16, 16, 16))
+    hu[4:12, 4:12, 4:12] += 1050
+    assert study(ct=hu)["ct"].severity == "ok"
+    found = study(ct=hu * slope + offset if slope < 9 else hu * slope - 3e4)["ct"]
+    assert found.severity == "error"
+    assert "ct.nii: values: expected fat or air below −50 HU" in found.text
+
+
+def test_a_ct_without_air_may_be_cropped(study):
+    hu = np.random.default_rng(0).normal(20, 35, (16, 16, 16))
+    assert study(ct=hu)["ct"].severity == "warning"
+
+
+def test_an_unreadable_image_is_said_once(study, tmp_path):
+    study()
+    (tmp_path / "pet.nii").write_bytes(b"")
+    cohort = read_cohort(tmp_path)
+    findings = list(check_study(cohort, cohort.studies.to_dict("records")[0]))
+    assert [f.what for f in findings if f.severity == "error"] == ["pet"]
+
+
+def test_an_image_that_does_not_say_where_it_lies_is_a_warning(study, tmp_path):
+    study()
+    data = bytearray((tmp_path / "pet.nii").read_bytes())
+    data[252:256] = bytes(4)  # qform_code and sform_code of nifti1.h
+    (tmp_path / "pet.nii").write_bytes(data)
+    cohort = read_cohort(tmp_path)
+    found = {f.what: f for f in check_study(cohort, cohort.studies.to_dict("records")[0])}
+    assert found["pet"].severity == "warning"
+    assert "pet.nii: orientation: expected a qform or sform code" in found["pet"].text
+
+
 def test_ct_elsewhere(study):
     far = AFFINE.copy()
     far[2, 3] = 60.0
@@ -60,7 +95,13 @@ def test_mask_on_another_grid_empty_or_over_nan(study):
     assert study(mask=np.zeros((16, 16, 16), bool))["roi lesion"].severity == "error"
     pet = np.ones((16, 16, 16))
     pet[7, 7, 7] = np.nan
-    assert "NaN" in study(pet=pet)["roi lesion"].text
+    text = (
+        "pet.nii: values inside the mask: expected finite numbers, but got NaN or infinity in 1 of"
+    )
+    assert text in study(pet=pet)["roi lesion"].text
+    pet[7, 7, 7] = 1
+    pet[0, 0, 0] = np.inf
+    assert study(pet=pet)["roi lesion"].severity == "ok"
 
 
 def test_tiny_lesion_is_a_warning(study):
