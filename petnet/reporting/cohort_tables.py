@@ -1,4 +1,4 @@
-"""The cohort in tables: characteristics by class, centres, and what became of every row."""
+"""The cohort in tables: characteristics by group, centres, and what became of every row."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from petnet.outcome import Outcome
 from petnet.reporting.run_files import Run
+from petnet.reporting.score_files import target_of
 from petnet.reporting.tables import number_or_nan
+from petnet.reporting.wording import Words
 
-__all__ = ["Characteristic", "Cohort", "Flow", "cohort_of", "flow_of"]
+__all__ = ["Characteristic", "Cohort", "Flow", "Group", "cohort_of", "flow_of"]
 
-FIXED = ("unit", "patient", "center", "target")
+FIXED = ("unit", "patient", "center")
 FEW_VALUES = 5
 
 
@@ -30,28 +33,41 @@ class Characteristic:
 
 
 @dataclass(frozen=True)
+class Group:
+    """Units of one answer: a class, the event, or unknown."""
+
+    name: str
+    count: int
+
+
+@dataclass(frozen=True)
 class Cohort:
     """Counts of units.
 
     Attributes
     ----------
-    rows, positive, negative, unknown : int
+    rows, known : int
+        All units, and those with a known answer.
+    groups : tuple of Group
+        By answer, without the unknown; none for multilabel tasks, whose units have many answers.
+    unknown : Group or None
     characteristics : tuple of Characteristic
-        Cells for all, positive, negative and, if any, unknown units.
-    centres : tuple of (name, all, positive, negative, unknown)
+        Cells for all units, then for every group and, if any, the unknown.
+    centres : tuple of (name, counts)
+        Counts in the same order.
     """
 
     rows: int
-    positive: int
-    negative: int
-    unknown: int
+    known: int
+    groups: tuple[Group, ...]
+    unknown: Group | None
     characteristics: tuple[Characteristic, ...]
-    centres: tuple[tuple[str, int, int, int, int], ...]
+    centres: tuple[tuple[str, tuple[int, ...]], ...]
 
     @property
-    def known(self) -> int:
-        """Units with a known answer."""
-        return self.positive + self.negative
+    def columns(self) -> tuple[Group, ...]:
+        """The groups, and the unknown where there are any."""
+        return (*self.groups, self.unknown) if self.unknown else self.groups
 
 
 @dataclass(frozen=True)
@@ -73,26 +89,48 @@ class Flow:
     rows: tuple[tuple[str, str, str, str], ...]
 
 
-def cohort_of(run: Run) -> Cohort:
-    """Count the units of a run by class."""
-    target = run.units.numbers("target", missing=True)
-    parts = [np.ones(target.size, dtype=bool), target == 1, target == 0]
-    unknown = np.isnan(target)
-    if unknown.any():
-        parts.append(unknown)
+def cohort_of(run: Run, t: Words) -> Cohort:
+    """Count the units of a run by their answer."""
+    target = target_of(run.units, run.outcome)
+    known = run.outcome.known(target)
+    masks = _groups(run.outcome, target, t)
+    groups = tuple(Group(name, int(mask.sum())) for name, mask in masks)
+    parts = [np.ones(known.size, dtype=bool), *(mask for _, mask in masks)]
+    unknown = None
+    if not known.all():
+        unknown = Group(t("unknown"), int((~known).sum()))
+        parts.append(~known)
     rows: list[Characteristic] = []
     order = _levels(run.task)
     for name, values in run.units.columns.items():
-        if name not in FIXED:
+        if name not in (*FIXED, *run.outcome.truth_columns):
             rows += _characteristic(name, values, parts, order.get(name))
+    centres = np.array(run.units.text("center"), dtype=np.str_)
     return Cohort(
-        rows=target.size,
-        positive=int(parts[1].sum()),
-        negative=int(parts[2].sum()),
-        unknown=int(unknown.sum()),
+        rows=known.size,
+        known=int(known.sum()),
+        groups=groups,
+        unknown=unknown,
         characteristics=tuple(rows),
-        centres=_centres(run.units.text("center"), target),
+        centres=tuple(
+            (name, tuple(int((part & (centres == name)).sum()) for part in parts))
+            for name in np.unique(centres).tolist()
+        ),
     )
+
+
+def _groups(
+    outcome: Outcome, target: NDArray[np.float64], t: Words
+) -> list[tuple[str, NDArray[np.bool_]]]:
+    """Return the name and the units of every answer."""
+    if outcome.kind == "binary":
+        return [(t("positive"), target == 1), (t("negative"), target == 0)]
+    if outcome.kind == "survival":
+        event = np.where(outcome.known(target), target[:, 1], np.nan)
+        return [(t("with_event"), event == 1), (t("censored"), event == 0)]
+    if outcome.kind == "multilabel":
+        return []
+    return [(label, target == k) for k, label in enumerate(outcome.labels)]
 
 
 def flow_of(run: Run) -> Flow:
@@ -164,16 +202,3 @@ def _characteristic(
         ]
         rows.append(Characteristic(level, tuple(counts), "", level=True))
     return rows
-
-
-def _centres(
-    names: Sequence[str], target: NDArray[np.float64]
-) -> tuple[tuple[str, int, int, int, int], ...]:
-    cells = np.array(names, dtype=np.str_)
-    rows = []
-    for name in np.unique(cells).tolist():
-        t = target[cells == name]
-        rows.append(
-            (name, t.size, int((t == 1).sum()), int((t == 0).sum()), int(np.isnan(t).sum()))
-        )
-    return tuple(rows)

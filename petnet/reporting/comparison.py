@@ -1,4 +1,4 @@
-"""Models and single parameters side by side: names, colours, figures, picks of the gallery."""
+"""Models and single parameters side by side: their names, colours, figures and scores."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from petnet.reporting.curves import UnitScores, per_unit
-from petnet.reporting.figures import BASELINE_COLOUR, COLOURS
 from petnet.reporting.metrics_file import ModelMetrics
-from petnet.reporting.run_files import Run, Scores
+from petnet.reporting.run_files import Run
+from petnet.reporting.score_files import Scores
+from petnet.reporting.svg import BASELINE_COLOUR, COLOURS
+from petnet.stats.intervals import Estimate
 
-__all__ = ["Entry", "Forest", "Pick", "entries_of", "forest_of", "picks_of"]
-
-PICKS = 4
+__all__ = ["Entry", "Forest", "entries_of", "forest_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,9 @@ class Entry:
     label, colour : str
     baseline : bool
     lower : bool
-        Lower scores speak for the positive class.
+        Lower values speak for the positive class, the higher class, the earlier event.
+    source : str
+        The metrics.json that its figures are of.
     metrics : ModelMetrics or None
     scores : UnitScores
     """
@@ -39,24 +41,25 @@ class Entry:
     colour: str
     baseline: bool
     lower: bool
+    source: str
     metrics: ModelMetrics | None
     scores: UnitScores
 
     @property
     def value(self) -> float:
-        """The headline AUC; NaN where metrics.json has none."""
-        return self.metrics.auc.value if self.metrics else float("nan")
+        """The headline figure; NaN where metrics.json has none."""
+        return self.metrics.headline.value if self.metrics else float("nan")
 
 
 @dataclass(frozen=True)
 class Forest:
-    """The scale of the AUC plot: from `low` to 1 over `width` units of the drawing."""
+    """The scale of a plot of figures: from `low` to 1 over `width` units of the drawing."""
 
     low: float
     width: float = 220.0
 
     def x(self, value: float) -> float:
-        """Return the place of an AUC, kept within the drawing."""
+        """Return the place of a figure, kept within the drawing."""
         share = (value - self.low) / (1 - self.low)
         return round(self.width * min(1.0, max(0.0, share)), 2)
 
@@ -65,16 +68,6 @@ class Forest:
         """Marks of the scale."""
         first = math.ceil(self.low * 4 - 1e-9)
         return tuple(k / 4 for k in range(first, 5))
-
-
-@dataclass(frozen=True)
-class Pick:
-    """A unit whose pictures are shown, and why: wrong, highest or lowest."""
-
-    unit: str
-    why: str
-    truth: float
-    probability: float
 
 
 def entries_of(runs: Sequence[Run]) -> tuple[Entry, ...]:
@@ -89,7 +82,7 @@ def entries_of(runs: Sequence[Run]) -> tuple[Entry, ...]:
     seen: set[str] = set()
     for run in runs:
         for scores in run.baselines:
-            if scores.name not in seen and np.isfinite(scores.score).any():
+            if scores.name not in seen and np.isfinite(scores.prediction).any():
                 key = f"b{len(seen)}"
                 seen.add(scores.name)
                 entries.append(_entry(key, scores.name, BASELINE_COLOUR, run, scores, True))
@@ -100,32 +93,13 @@ def _entry(
     key: str, label: str, colour: str, run: Run, scores: Scores, baseline: bool = False
 ) -> Entry:
     metrics = run.metrics.get(scores.name if baseline else run.model)
-    return Entry(key, label, colour, baseline, scores.sign < 0, metrics, per_unit(scores))
+    source = str(run.folder / "metrics.json")
+    lower = scores.sign < 0
+    return Entry(key, label, colour, baseline, lower, source, metrics, per_unit(scores))
 
 
-def forest_of(entries: Sequence[Entry]) -> Forest:
+def forest_of(estimates: Sequence[Estimate | None]) -> Forest:
     """Return a scale that holds every interval and shows some room below 0.5."""
-    lows = [0.4]
-    for entry in entries:
-        if entry.metrics:
-            both = (entry.metrics.auc, entry.metrics.conditional)
-            found = [v for e in both if e for v in (e.value, e.low)]
-            lows += [v for v in found if math.isfinite(v)]
-    return Forest(math.floor(min(lows) * 10 + 1e-9) / 10)
-
-
-def picks_of(scores: UnitScores, pictured: set[str]) -> tuple[Pick, ...]:
-    """Return up to four units each: furthest from the truth, highest and lowest probability.
-
-    No unit is taken twice; ties are broken by the unit's name.
-    """
-    rows = [k for k, unit in enumerate(scores.unit.tolist()) if unit in pictured]
-    p, truth = scores.score, scores.truth
-    wrong = [k for k in rows if abs(p[k] - truth[k]) > 0.5]
-    wrong = sorted(wrong, key=lambda k: -abs(p[k] - truth[k]))[:PICKS]
-    rest = sorted((k for k in rows if k not in wrong), key=lambda k: -p[k])
-    n_high = min(PICKS, (len(rest) + 1) // 2)
-    n_low = min(PICKS, len(rest) - n_high)
-    chosen = [(k, "wrong") for k in wrong] + [(k, "highest") for k in rest[:n_high]]
-    chosen += [(k, "lowest") for k in reversed(rest[len(rest) - n_low :])]
-    return tuple(Pick(str(scores.unit[k]), why, float(truth[k]), float(p[k])) for k, why in chosen)
+    found = [v for e in estimates if e for v in (e.value, e.low)]
+    lowest = min([0.4, *(v for v in found if math.isfinite(v))])
+    return Forest(max(0.0, math.floor(lowest * 10 + 1e-9) / 10))

@@ -1,4 +1,4 @@
-"""`metrics.json`: the figures of a run, as the run computed them."""
+"""`metrics.json`: the figures of a run, as the run computed them; what all kinds have in common."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 from petnet.errors import InputError
 from petnet.stats.intervals import REFITTED, Estimate
 
-__all__ = ["ModelMetrics", "Versus", "metrics_of", "training_auc"]
+__all__ = ["NOTHING", "ModelMetrics", "Versus", "estimate_of", "metrics_of", "number_of"]
 
 NOTHING = float("nan")
 
 
 @dataclass(frozen=True)
 class Versus:
-    """A model against a single parameter: AUC of the model minus that of the parameter."""
+    """A model against a single parameter: figure of the model minus that of the parameter."""
 
     name: str
     difference: Estimate
@@ -26,27 +26,52 @@ class Versus:
 
 @dataclass(frozen=True)
 class ModelMetrics:
-    """One entry of `metrics.json`; absent figures are NaN, absent intervals None."""
+    """One entry of `metrics.json`; absent figures are NaN, absent intervals None.
+
+    Attributes
+    ----------
+    name : str
+    measure : str
+        Name of the headline figure, such as AUC.
+    headline : Estimate
+    conditional : Estimate or None
+    conditional_label : str
+    per_repeat : tuple of float
+    n : int or None
+        Units.
+    counts : mapping of str to int
+        Units by class.
+    training : float
+        The headline figure on the models' own training data.
+    versus : tuple of Versus
+    own : mapping
+        The whole entry: what its kind has beside these; see `petnet.reporting.kind_metrics`.
+    """
 
     name: str
-    auc: Estimate
+    measure: str
+    headline: Estimate
     conditional: Estimate | None
     conditional_label: str
     per_repeat: tuple[float, ...]
-    brier: Estimate | None
-    slope: Estimate | None
-    in_the_large: Estimate | None
-    versus: tuple[Versus, ...]
     n: int | None
-    positive: int | None
+    counts: Mapping[str, int]
+    training: float
+    versus: tuple[Versus, ...]
+    own: Mapping[str, Any]
 
     @property
     def refitted(self) -> bool:
-        """Whether the interval of the headline AUC says that it includes the refitting."""
-        return REFITTED in self.auc.method
+        """Whether the interval of the headline figure says that it includes the refitting."""
+        return REFITTED in self.headline.method
 
 
-def _estimate(where: str, field: str, value: Any) -> Estimate | None:
+def number_of(value: Any) -> float:
+    """Return a number of the file; NaN for null and for what is absent."""
+    return NOTHING if value is None else float(value)
+
+
+def estimate_of(where: str, field: str, value: Any) -> Estimate | None:
     """Read a number, or an object of value, low, high, level and method; None for null."""
     if value is None:
         return None
@@ -54,49 +79,38 @@ def _estimate(where: str, field: str, value: Any) -> Estimate | None:
         return Estimate(float(value), NOTHING, NOTHING, NOTHING, "")
     if not isinstance(value, dict) or "value" not in value:
         raise InputError(where, field, "a number or an object with value", repr(value))
-
-    def number(key: str) -> float:
-        return NOTHING if value.get(key) is None else float(value[key])
-
-    method = str(value.get("method") or "")
-    return Estimate(number("value"), number("low"), number("high"), number("level"), method)
+    figure, low, high, level = (number_of(value.get(k)) for k in ("value", "low", "high", "level"))
+    return Estimate(figure, low, high, level, str(value.get("method") or ""))
 
 
 def metrics_of(where: str, metrics: Mapping[str, Any]) -> dict[str, ModelMetrics]:
     """Read the models and single parameters of `metrics.json` by name."""
-    found = {}
-    for k, entry in enumerate(metrics.get("models") or ()):
-        name = str(entry.get("name"))
-        auc = _estimate(where, f"models[{k}].auc", entry.get("auc"))
-        if auc is None:
-            raise InputError(where, f"models[{k}].auc", "an estimate", "none")
-        parts = {
-            key: _estimate(where, f"models[{k}].{key}", entry.get(key))
-            for key in (
-                "auc_conditional",
-                "brier",
-                "calibration_slope",
-                "calibration_in_the_large",
-            )
-        }
-        found[name] = ModelMetrics(
-            name,
-            auc,
-            parts["auc_conditional"],
-            _label(entry.get("auc_conditional")),
-            tuple(NOTHING if v is None else float(v) for v in entry.get("auc_per_repeat") or ()),
-            parts["brier"],
-            parts["calibration_slope"],
-            parts["calibration_in_the_large"],
-            _versus(where, f"models[{k}].versus", entry.get("versus")),
-            entry.get("n"),
-            entry.get("positive"),
-        )
-    return found
+    entries = metrics.get("models")
+    if not isinstance(entries, list):
+        raise InputError(where, "models", "a list of entries", repr(entries))
+    return {str(entry.get("name")): _entry(where, k, entry) for k, entry in enumerate(entries)}
 
 
-def _label(value: Any) -> str:
-    return str(value.get("label") or "") if isinstance(value, dict) else ""
+def _entry(where: str, position: int, entry: Mapping[str, Any]) -> ModelMetrics:
+    field = f"models[{position}]"
+    if "headline" not in entry:
+        raise InputError(where, f"{field}.headline", "an estimate or null", "none")
+    headline = estimate_of(where, f"{field}.headline", entry["headline"])
+    conditional = entry.get("conditional")
+    label = str(conditional.get("label") or "") if isinstance(conditional, dict) else ""
+    return ModelMetrics(
+        name=str(entry.get("name")),
+        measure=str(entry.get("measure") or ""),
+        headline=headline or Estimate(NOTHING, NOTHING, NOTHING, NOTHING, ""),
+        conditional=estimate_of(where, f"{field}.conditional", conditional),
+        conditional_label=label,
+        per_repeat=tuple(number_of(v) for v in entry.get("per_repeat") or ()),
+        n=entry.get("n"),
+        counts=dict(entry.get("counts") or {}),
+        training=number_of(entry.get("training")),
+        versus=_versus(where, f"{field}.versus", entry.get("versus")),
+        own=entry,
+    )
 
 
 def _versus(where: str, field: str, value: Any) -> tuple[Versus, ...]:
@@ -107,15 +121,9 @@ def _versus(where: str, field: str, value: Any) -> tuple[Versus, ...]:
             raise InputError(
                 where, f"{field}[{k}]", "an object with name and difference", repr(row)
             )
-        difference = _estimate(where, f"{field}[{k}]", {**row, "value": row["difference"]})
+        difference = estimate_of(where, f"{field}[{k}]", {**row, "value": row["difference"]})
         if difference is not None:
-            p = NOTHING if row.get("p") is None else float(row["p"])
-            found.append(Versus(str(row["name"]), difference, p, row.get("n")))
+            found.append(
+                Versus(str(row["name"]), difference, number_of(row.get("p")), row.get("n"))
+            )
     return tuple(found)
-
-
-def training_auc(where: str, metrics: Mapping[str, Any], model: str) -> Estimate | None:
-    """Read the AUC on the training parts: of the file, or of the model's own entry."""
-    entries = [e for e in metrics.get("models") or () if e.get("name") == model]
-    found = [metrics.get("train_auc"), *(e.get("auc_training") for e in entries)]
-    return next((_estimate(where, "training AUC", v) for v in found if v is not None), None)

@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from petnet.errors import InputError
 from petnet.files import write_text
-from petnet.reporting import figures
-from petnet.reporting.cohort_tables import cohort_of, flow_of
-from petnet.reporting.comparison import Entry, entries_of, forest_of, picks_of
-from petnet.reporting.curves import calibration_bins, roc_figure
-from petnet.reporting.images import Gallery, pictures, read_gallery
+from petnet.outcome import Kind
+from petnet.reporting.cards import images_section
+from petnet.reporting.cohort_tables import Cohort, cohort_of, flow_of
+from petnet.reporting.comparison import Entry, entries_of, forest_of
+from petnet.reporting.metrics_file import ModelMetrics
+from petnet.reporting.pages import Page, Section
 from petnet.reporting.run_files import Run, check_comparable, read_run
-from petnet.reporting.summary import averaged, meanings, summarise, validation_of
+from petnet.reporting.sections_binary import binary_sections
+from petnet.reporting.sections_classes import multiclass_sections, ordinal_sections
+from petnet.reporting.sections_multilabel import multilabel_sections
+from petnet.reporting.sections_survival import survival_sections
+from petnet.reporting.summary import answer_of, meanings, summarise
+from petnet.reporting.validation import averaged, validation_of
 from petnet.reporting.wording import Words, exact, number, percent, shown
+from petnet.stats.intervals import Estimate
 
 __all__ = ["write_report"]
 
-UNITS = ("patient", "lesion", "region")
 BYLINE = ("cohort", "created", "petnet")
+SECTIONS: Mapping[Kind, Callable[[Page], tuple[Section, ...]]] = {
+    "binary": binary_sections,
+    "multiclass": multiclass_sections,
+    "ordinal": ordinal_sections,
+    "multilabel": multilabel_sections,
+    "survival": survival_sections,
+}
 
 
 def write_report(runs: Sequence[Path], out: Path, language: str = "en") -> Path:
@@ -70,138 +80,68 @@ def _render(content: dict[str, Any], t: Words) -> str:
 
 def _content(runs: Sequence[Run], t: Words) -> dict[str, Any]:
     """Return everything that the template asks for."""
-    first = runs[0]
-    entries = entries_of(runs)
-    models = [entry for entry in entries if not entry.baseline]
-    cohort, validation = cohort_of(first), validation_of(first)
-    unit = str(first.task.get("unit", "patient"))
-    unit = unit if unit in UNITS else UNITS[0]
+    page, cohort = _page(runs, t), cohort_of(runs[0], t)
     return {
-        "task": first.task,
-        "unit": t(unit),
-        "units": t(f"{unit}s"),
-        "target": first.task["target"],
-        "entries": entries,
-        "models": models,
-        "validation": validation,
-        "averaged": averaged(validation, t),
-        "meanings": meanings(entries, validation, t),
-        "calibration_methods": _calibration_methods(models, t),
-        "summary": summarise(runs, entries, cohort, validation, t(f"{unit}s"), t),
+        "task": runs[0].task,
+        "page": page,
+        "unit": page.unit,
+        "units": page.units,
+        "kind": page.outcome.kind,
+        "measure": page.measure,
+        "entries": page.entries,
+        "models": page.models,
+        "validation": page.validation,
+        "averaged": averaged(page.validation, t),
+        "meanings": meanings(page),
+        "summary": summarise(page, cohort),
         "cohort": cohort,
-        "flow": flow_of(first),
-        "features": first.features,
-        "forest": forest_of(entries),
-        "roc": _roc(entries, t(f"{unit}s"), t),
-        "calibration": _calibration(models, t),
-        "distribution": _distribution(models, t),
+        "cohort_lead": _cohort_lead(page, cohort),
+        "flow": flow_of(runs[0]),
+        "features": runs[0].features,
+        "forest": forest_of([e for m in page.entries if m.metrics for e in _both(m.metrics)]),
         "trained": ", ".join(
-            f"{entry.label} {number(run.train_auc.value)}"
-            for run, entry in zip(runs, models, strict=True)
-            if run.train_auc
+            f"{entry.label} {number(run.own.training)}"
+            for run, entry in zip(runs, page.models, strict=True)
+            if run.own.training == run.own.training
         ),
-        "gallery": _gallery(runs, models, t),
-        "origins": [_origin(run, e) for run, e in zip(runs, models, strict=True)],
+        "origins": [_origin(run, e) for run, e in zip(runs, page.models, strict=True)],
+        "sections": (
+            *(Section(name) for name in ("summary", "cohort", "models")),
+            *SECTIONS[page.outcome.kind](page),
+            images_section(page),
+            Section("configuration"),
+        ),
     }
 
 
-def _roc(entries: Sequence[Entry], units: str, t: Words) -> dict[str, Any]:
-    shown = {entry.key: roc_figure(entry.scores) for entry in entries}
-    charts, absent = [], []
-    for entry in entries:
-        figure = shown[entry.key]
-        if figure is None:
-            absent.append(t("roc_none", name=entry.label))
-            continue
-        others = [f for key, f in shown.items() if f is not None and key != entry.key]
-        values = {"area": number(figure.area), "n": figure.n, "positive": figure.positive}
-        chart = figures.roc_chart(
-            f"roc-{entry.key}",
-            t("roc_alt", name=entry.label, units=units, **values),
-            figure, others, entry.colour, t("fpr"), t("tpr"),
-        )  # fmt: skip
-        charts.append((entry, figure, chart))
-    methods = {figure.band.method for _, figure, _ in charts}
-    return {"charts": charts, "absent": absent, "method": "; ".join(sorted(methods))}
+def _page(runs: Sequence[Run], t: Words) -> Page:
+    unit = str(runs[0].task.get("unit", "patient"))
+    return Page(
+        runs=runs,
+        outcome=runs[0].outcome,
+        entries=entries_of(runs),
+        validation=validation_of(runs[0]),
+        unit=t(unit),
+        units=t(f"{unit}s"),
+        t=t,
+    )
 
 
-def _calibration(models: Sequence[Entry], t: Words) -> list[tuple[Entry, float, Any]]:
-    charts: list[tuple[Entry, float, Any]] = []
-    for entry in models:
-        bins = calibration_bins(entry.scores)
-        if bins is None:
-            continue
-        points = "; ".join(
-            t("calibration_point", predicted=number(p), observed=number(o), count=n)
-            for p, o, n in zip(bins.predicted, bins.observed, bins.count, strict=True)
-        )
-        label = t("calibration_alt", name=entry.label, points=points)
-        axes = (t("predicted"), t("observed"))
-        chart = figures.calibration_chart(
-            f"calibration-{entry.key}", label, bins, entry.colour, *axes
-        )
-        prevalence = float(entry.scores.known.truth.mean())
-        charts.append((entry, prevalence * (1 - prevalence), chart))
-    return charts
+def _both(metrics: ModelMetrics) -> tuple[Estimate | None, ...]:
+    return metrics.headline, metrics.conditional
 
 
-def _calibration_methods(models: Sequence[Entry], t: Words) -> list[str]:
-    """Say how slope and intercept were made, as metrics.json names it."""
-    metrics = [entry.metrics for entry in models if entry.metrics]
-    found = [
-        f"{t(key)}: {estimate.method}."
-        for key, estimates in (
-            ("slope", [m.slope for m in metrics]),
-            ("intercept", [m.in_the_large for m in metrics]),
-        )
-        for estimate in estimates
-        if estimate and estimate.method
-    ]
-    return list(dict.fromkeys(found))
-
-
-def _distribution(models: Sequence[Entry], t: Words) -> list[tuple[Entry, Any]]:
-    charts = []
-    words = (t("positive"), t("negative"))
-    for entry in models:
-        known = entry.scores.known
-        if not known.truth.size:
-            continue
-        medians = [
-            number(float(np.median(part))) if part.size else "–"
-            for part in (known.score[known.truth == k] for k in (1, 0))
-        ]
-        label = t("distribution_alt", name=entry.label, positive=medians[0], negative=medians[1])
-        axes = (t("predicted"), t("count"))
-        name = f"distribution-{entry.key}"
-        chart = figures.distribution_chart(name, label, known, words, *axes)
-        charts.append((entry, chart))
-    return charts
-
-
-def _gallery(runs: Sequence[Run], models: Sequence[Entry], t: Words) -> dict[str, Any]:
-    """Return the pictures of the picked units, with each model's probability."""
-    files = {unit: path for run in reversed(runs) for unit, path in run.gallery.items()}
-    cards, windows = [], ""
-    for pick in picks_of(models[0].scores, set(files)):
-        chances = []
-        for entry in models:
-            row = np.flatnonzero(entry.scores.unit == pick.unit)
-            chances.append((entry, float(entry.scores.score[row[0]]) if row.size else math.nan))
-        gallery = read_gallery(files[pick.unit])
-        shown = [p for view in gallery.views for p in pictures(view)]
-        windows = windows or _windows(gallery, t)
-        cards.append((pick, chances, shown))
-    return {"any": bool(files), "cards": cards, "windows": windows}
-
-
-def _windows(gallery: Gallery, t: Words) -> str:
-    """Say what the ends of the grey scales are, where the gallery does."""
-    said = []
-    for key, ends in (("window_pet", gallery.pet_range_suv), ("window_ct", gallery.ct_range_hu)):
-        if ends is not None:
-            said.append(t(key, low=number(ends[0], 0), high=number(ends[1], 0)))
-    return " ".join(said)
+def _cohort_lead(page: Page, cohort: Cohort) -> str:
+    """Say how many answers are known, and what they mean."""
+    task = page.runs[0].task
+    values = {
+        "binary": {"answer": answer_of(task)},
+        "survival": {"event": task.get("event"), "time": task["target"]},
+    }.get(page.outcome.kind, {"target": task["target"]})
+    return page.t(
+        "cohort_lead", rows=cohort.rows, units=page.units, known=cohort.known,
+        unknown=cohort.rows - cohort.known, more=page.t(f"cohort_{page.outcome.kind}", **values),
+    )  # fmt: skip
 
 
 def _origin(run: Run, entry: Entry) -> dict[str, Any]:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-import numpy as np
-from numpy.typing import NDArray
-
 from petnet.errors import InputError
 from petnet.files import content_hash, hash_of
-from petnet.reporting.metrics_file import ModelMetrics, metrics_of, training_auc
+from petnet.outcome import Outcome
+from petnet.reporting.metrics_file import ModelMetrics, metrics_of
+from petnet.reporting.score_files import Scores, read_baselines, read_predictions, target_of
 from petnet.reporting.tables import Table, read_any_json, read_json, read_table, read_text
-from petnet.stats.intervals import Estimate
+from petnet.task import Task
 
-__all__ = ["FeatureSummary", "Run", "Scores", "check_comparable", "read_run"]
+__all__ = ["FeatureSummary", "Run", "check_comparable", "read_run"]
 
 REQUIRED = (
     "config.yaml",
@@ -30,31 +29,6 @@ REQUIRED = (
     "metrics.json",
 )
 OPTIONAL = ("features.parquet", "features.provenance.json")
-
-
-@dataclass(frozen=True, eq=False)
-class Scores:
-    """Out-of-fold rows of one model or of one single parameter.
-
-    Attributes
-    ----------
-    name : str
-    unit, patient : (n,) str arrays
-    repeat, fold : (n,) int arrays
-    score, truth : (n,) float64 arrays
-        Truth is NaN where unknown; so is the score of a parameter that could not be measured.
-    sign : int
-        −1 where lower scores speak for the positive class.
-    """
-
-    name: str
-    unit: NDArray[np.str_]
-    patient: NDArray[np.str_]
-    repeat: NDArray[np.intp]
-    fold: NDArray[np.intp]
-    score: NDArray[np.float64]
-    truth: NDArray[np.float64]
-    sign: int = 1
 
 
 @dataclass(frozen=True)
@@ -77,12 +51,13 @@ class Run:
     config : str
         The text of `config.yaml`.
     provenance : mapping
+    outcome : Outcome
+        What the run's task predicts.
     splits, units, status : Table
     predictions : Scores
     baselines : tuple of Scores
     metrics : mapping of name to ModelMetrics
         The model's and the single parameters'.
-    train_auc : Estimate or None
     notes : tuple of str
     features : FeatureSummary or None
     gallery : mapping of unit to Path
@@ -93,13 +68,13 @@ class Run:
     folder: Path
     config: str
     provenance: Mapping[str, Any]
+    outcome: Outcome
     splits: Table
     units: Table
     status: Table
     predictions: Scores
     baselines: tuple[Scores, ...]
     metrics: Mapping[str, ModelMetrics]
-    train_auc: Estimate | None
     notes: tuple[str, ...]
     features: FeatureSummary | None
     gallery: Mapping[str, Path]
@@ -109,6 +84,11 @@ class Run:
     def model(self) -> str:
         """Name of the run's model."""
         return str(self.provenance["model"])
+
+    @property
+    def own(self) -> ModelMetrics:
+        """The figures of the run's model."""
+        return self.metrics[self.model]
 
     @property
     def task(self) -> Mapping[str, Any]:
@@ -130,8 +110,8 @@ def read_run(folder: Path) -> Run:
         raise InputError(str(folder), "run folder", "a folder", "none")
     texts = {name: read_text(folder / name) for name in REQUIRED}  # first of all: all are there
     provenance = _provenance(folder / "provenance.json")
+    outcome = _outcome(folder / "provenance.json", provenance["task"])
     splits = read_table(folder / "splits.csv", ("repeat", "fold", "unit"))
-    predictions = _predictions(folder / "predictions.csv", splits)
     metrics = read_json(folder / "metrics.json")
     gallery = _gallery(folder / "gallery")
     where = str(folder / "metrics.json")
@@ -139,13 +119,13 @@ def read_run(folder: Path) -> Run:
         folder=folder,
         config=texts["config.yaml"],
         provenance=provenance,
+        outcome=outcome,
         splits=splits,
-        units=_units(folder / "units.csv"),
+        units=_units(folder / "units.csv", outcome),
         status=read_table(folder / "status.csv", ("unit", "patient", "stage", "status", "reason")),
-        predictions=predictions,
-        baselines=_baselines(folder / "baselines.csv"),
+        predictions=read_predictions(folder / "predictions.csv", outcome, splits),
+        baselines=read_baselines(folder / "baselines.csv", outcome),
         metrics=metrics_of(where, metrics),
-        train_auc=training_auc(where, metrics, str(provenance["model"])),
         notes=tuple(str(note) for note in metrics.get("notes") or ()),
         features=_features(folder),
         gallery=gallery,
@@ -194,70 +174,21 @@ def _provenance(path: Path) -> dict[str, Any]:
     return value
 
 
-def _units(path: Path) -> Table:
-    table = read_table(path, ("unit", "patient", "center", "target"))
-    _check_truth(path, "target", table.numbers("target", missing=True))
+def _outcome(path: Path, task: Mapping[str, Any]) -> Outcome:
+    """Return what the run's task predicts, as the task itself would say."""
+    known = {field.name for field in fields(Task)}
+    try:
+        return Task(**{key: value for key, value in task.items() if key in known}).outcome
+    except (InputError, TypeError) as error:
+        raise InputError(str(path), "task", "the settings of a task", str(error)) from None
+
+
+def _units(path: Path, outcome: Outcome) -> Table:
+    table = read_table(path, ("unit", "patient", "center", *outcome.truth_columns))
+    target_of(table, outcome)  # what is no target is said at once
     if len(set(table.text("unit"))) < table.rows:
         raise InputError(str(path), "unit", "each unit once", "some twice")
     return table
-
-
-def _check_truth(path: Path, name: str, truth: NDArray[np.float64]) -> None:
-    other = np.setdiff1d(truth[np.isfinite(truth)], [0.0, 1.0])
-    if other.size:
-        raise InputError(str(path), name, "0, 1 or empty", f"{other[:5].tolist()}")
-
-
-def _scores(table: Table, name: str, column: str, rows: NDArray[np.intp], sign: int) -> Scores:
-    truth = table.numbers("truth", missing=True)[rows]
-    _check_truth(table.path, "truth", truth)
-    return Scores(
-        name=name,
-        unit=np.array(table.text("unit"), dtype=np.str_)[rows],
-        patient=np.array(table.text("patient"), dtype=np.str_)[rows],
-        repeat=table.numbers("repeat")[rows].astype(np.intp),
-        fold=table.numbers("fold")[rows].astype(np.intp),
-        score=table.numbers(column, missing=column == "score")[rows],
-        truth=truth,
-        sign=sign,
-    )
-
-
-def _predictions(path: Path, splits: Table) -> Scores:
-    table = read_table(path, ("unit", "patient", "repeat", "fold", "probability", "truth"))
-    if not table.rows:
-        raise InputError(str(path), "rows", "at least one prediction", "none")
-    names = sorted(set(table.columns.get("model", ("",) * table.rows)))
-    if len(names) > 1:
-        raise InputError(str(path), "model", "one model", ", ".join(names))
-    probability = table.numbers("probability")
-    bad = np.flatnonzero((probability < 0) | (probability > 1))
-    if bad.size:
-        found = f"{probability[bad[0]]:.6g} in line {bad[0] + 2}"
-        raise InputError(str(path), "probability", "0 to 1", found)
-    scores = _scores(table, names[0], "probability", np.arange(table.rows), 1)
-    held_out = set(zip(*(splits.text(c) for c in ("repeat", "fold", "unit")), strict=True))
-    for row in zip(*(table.text(c) for c in ("repeat", "fold", "unit")), strict=True):
-        if row not in held_out:
-            found = f"unit {row[2]} in repeat {row[0]}, fold {row[1]}"
-            raise InputError(str(path), "unit", "held-out rows of splits.csv", found)
-    return scores
-
-
-def _baselines(path: Path) -> tuple[Scores, ...]:
-    columns = ("unit", "patient", "model", "repeat", "fold", "score", "truth", "direction")
-    table = read_table(path, columns)
-    models = np.array(table.text("model"), dtype=np.str_)
-    found = []
-    for name in dict.fromkeys(table.text("model")):
-        rows = np.flatnonzero(models == name)
-        directions = {table.text("direction")[row] for row in rows}
-        if directions not in ({"higher"}, {"lower"}):
-            raise InputError(
-                str(path), f"direction of {name}", "higher or lower throughout", str(directions)
-            )
-        found.append(_scores(table, name, "score", rows, 1 if directions == {"higher"} else -1))
-    return tuple(found)
 
 
 def _features(folder: Path) -> FeatureSummary | None:

@@ -10,10 +10,21 @@ from urllib.parse import quote
 
 import numpy as np
 
+from petnet.outcome import BINARY
 from petnet.stats.discrimination import delong_interval, repeated_auc_interval
 
 NASTY = "<script>alert(1)</script>"
 REPEATS, FOLDS = 3, 4
+
+
+DECISION = {
+    "rule": "positive above the training share",
+    "sensitivity": {"value": 0.8125, "low": 0.57, "high": 0.93, "level": 0.95, "method": "Wilson"},
+    "specificity": {"value": 0.6875, "low": 0.51, "high": 0.82, "level": 0.95, "method": "Wilson"},
+    "ppv": {"value": 0.565, "low": None, "high": None, "level": 0.95, "method": "Wilson"},
+    "npv": None,
+    "accuracy": {"value": 0.729, "low": 0.59, "high": 0.83, "level": 0.95, "method": "Wilson"},
+}
 
 
 def unit_names(n):
@@ -38,17 +49,19 @@ def metrics_entry(name, truth, score, fold, repeat, probability):
     mean = score.reshape(REPEATS, n).mean(axis=0)
     entry = {
         "name": name,
-        "auc": estimate(auc),
-        "auc_conditional": estimate(delong_interval(truth[:n], mean)) | {"label": "a label"},
-        "auc_per_repeat": [auc.value - 0.01, auc.value, auc.value + 0.01],
+        "measure": "AUC",
+        "headline": estimate(auc),
+        "conditional": estimate(delong_interval(truth[:n], mean)) | {"label": "a label"},
+        "per_repeat": [auc.value - 0.01, auc.value, auc.value + 0.01],
         "n": n,
         "positive": int(truth[:n].sum()),
+        "counts": {"1": int(truth[:n].sum()), "0": int((1 - truth[:n]).sum())},
     }
     if probability:
         large = {"value": -0.123, "low": -0.5, "high": 0.25, "level": 0.95, "method": "at 1, Wald"}
         entry |= {
             "brier": 0.2345, "calibration_slope": 0.87, "calibration_in_the_large": large,
-            "calibration_intercept_joint": 0.6789,
+            "calibration_intercept_joint": 0.6789, "training": 0.9876, "decision": DECISION,
             "versus": [
                 {"name": "SUVmax", "n": 47, "difference": 0.0815, "low": -0.0335, "high": 0.1965,
                  "level": 0.95, "p": 0.1645},
@@ -92,8 +105,9 @@ def make_run(folder: Path, model="lr", n=48, seed=0, strength=1.0, split_seed=0,
     t3, f3 = np.tile(truth, REPEATS), fold.ravel()
     write_csv(
         folder / "predictions.csv",
-        ("unit", "patient", "model", "repeat", "fold", "probability", "truth"),
-        [(u, u, model, r, f, repr(float(q)), int(y))
+        ("unit", "patient", "model", "repeat", "fold", "probability", "decision",
+         "truth"),
+        [(u, u, model, r, f, repr(float(q)), int(q > 1 / 3), int(y))
          for u, r, f, q, y in zip(units * REPEATS, repeat, f3, p.ravel(), t3, strict=True)],
     )  # fmt: skip
     models = [metrics_entry(model, t3, p.ravel(), f3, repeat, True)]
@@ -110,7 +124,7 @@ def make_run(folder: Path, model="lr", n=48, seed=0, strength=1.0, split_seed=0,
     ages = data.integers(30, 85, n)
     write_csv(
         folder / "units.csv",
-        ("unit", "patient", "center", "target", "age", "sex", "cea"),
+        ("unit", "patient", "center", "truth", "age", "sex", "cea"),
         [(u, u, "AB"[k % 2], int(truth[k]), ages[k], "FM"[k % 2], "" if k % 5 == 0 else 1.5 + k)
          for k, u in enumerate(units)] + [("P-900", "P-900", "A", "", 61, "F", "")],
     )  # fmt: skip
@@ -129,7 +143,7 @@ def make_run(folder: Path, model="lr", n=48, seed=0, strength=1.0, split_seed=0,
         "model": model, "seconds": 12.5,
     }  # fmt: skip
     (folder / "provenance.json").write_text(json.dumps(provenance))
-    metrics = {"models": models, "train_auc": {"value": 0.99}, "notes": ["a note & more"]}
+    metrics = {"models": models, "notes": ["a note & more"]}
     (folder / "metrics.json").write_text(json.dumps(metrics))
     if gallery:
         (folder / "gallery").mkdir()
@@ -138,14 +152,14 @@ def make_run(folder: Path, model="lr", n=48, seed=0, strength=1.0, split_seed=0,
     return folder
 
 
-def summed_up(run: Path):
+def summed_up(run: Path, outcome=BINARY):
     """Write metrics.json anew from the predictions, as training does."""
     import pandas as pd
 
     from petnet.evaluation.summary import summarise
 
     tables = (pd.read_csv(run / f"{name}.csv") for name in ("predictions", "baselines"))
-    (run / "metrics.json").write_text(json.dumps({"models": summarise(*tables)}))
+    (run / "metrics.json").write_text(json.dumps({"models": summarise(outcome, *tables)}))
     return run
 
 

@@ -27,7 +27,8 @@ from petnet.reporting.summary import against, verdict
 from petnet.reporting.wording import Words
 
 SECTIONS = (
-    "summary", "cohort", "models", "roc", "calibration", "distribution", "images", "configuration",
+    "summary", "cohort", "models", "roc", "calibration", "decision", "distribution", "images",
+    "configuration",
 )  # fmt: skip
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 
@@ -126,13 +127,13 @@ def test_numbers_are_those_of_metrics_json(runs, text):
     for run, names in ((runs[0], ("lr", "SUVmax", "MTV41", "TLG41")), (runs[1], ("fusion",))):
         entries = {e["name"]: e for e in json.loads((run / "metrics.json").read_text())["models"]}
         for name in names:
-            auc, conditional = entries[name]["auc"], entries[name]["auc_conditional"]
+            auc, conditional = entries[name]["headline"], entries[name]["conditional"]
             numbers, row = row_of(text, name)
             wanted = [auc[k] for k in ("value", "low", "high")]
             assert numbers == [*wanted, conditional["low"], conditional["high"]]
             assert f">{auc['value']:.2f}</data>" in row
             assert f'<td class="n">{entries[name]["n"]}</td>' in row
-            repeats = [f'<data value="{a!r}">' for a in entries[name]["auc_per_repeat"]]
+            repeats = [f'<data value="{a!r}">' for a in entries[name]["per_repeat"]]
             assert all(r in text for r in repeats)
     assert '<data value="0.2345">0.234</data>' in text  # Brier
     assert '<data value="-0.123">−0.12</data>' in text  # in the large
@@ -182,7 +183,7 @@ def test_a_report_of_one_division_claims_no_cross_validation(run, tmp_path):
         assert absent not in text
     (entry, *_) = json.loads((run / "metrics.json").read_text())["models"]
     numbers, row = row_of(text, "lr")
-    assert numbers == [entry["auc"][k] for k in ("value", "low", "high")]
+    assert numbers == [entry["headline"][k] for k in ("value", "low", "high")]
     assert '<td class="n">12</td>' in row
     assert "test patients in the smaller class" in text
     assert "DeLong, logit; conditional on the fitted models" in text
@@ -198,7 +199,7 @@ def test_an_interval_of_unnamed_method_is_not_explained(run, tmp_path):
     path = run / "metrics.json"
     metrics = json.loads(path.read_text())
     for entry in metrics["models"]:
-        entry["auc"]["method"] = ""
+        entry["headline"]["method"] = ""
     path.write_text(json.dumps(metrics))
     text = write_report([run], tmp_path / "o.html").read_text()
     assert "does not say how the interval" in text
@@ -222,7 +223,7 @@ def edited(run, *aucs):
     path = run / "metrics.json"
     metrics = json.loads(path.read_text())
     for entry, (value, low, high) in zip(metrics["models"], aucs, strict=False):
-        entry["auc"].update(value=value, low=low, high=high)
+        entry["headline"].update(value=value, low=low, high=high)
     path.write_text(json.dumps(metrics))
     return entries_of([read_run(run)])
 
@@ -282,7 +283,7 @@ def test_counts_of_the_cohort_add_up(runs, text):
         counts = [int(c.split()[0]) for c in rows[sex][:4]]
         assert counts[0] == sum(counts[1:]) == sum(u["sex"] == sex for u in units)
     assert rows["cea"][-1].split()[0] == str(sum(u["cea"] == "" for u in units))
-    ages = [float(u["age"]) for u in units if u["target"] == "1"]
+    ages = [float(u["age"]) for u in units if u["truth"] == "1"]
     assert rows["age"][1].split()[0] == f"{np.median(ages):.3g}"
     centres = np.array([[int(c) for c in r[1:]] for r in cells(text, "centres")])
     assert centres.sum(axis=0).tolist() == [49, 16, 32, 1]
