@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from petnet.errors import PetnetError
-from petnet.ingest.quality import implausible_suv
+from petnet.ingest.quality import check_defined, implausible_hu, implausible_suv
 from petnet.measure.layout import compartment_prefix, grouped, series_prefix
 from petnet.measure.lesion import burden, lesion_quantities, nothing_delineated, reference_mean
 from petnet.measure.regions import BoxedMask, Reader, lesion_masks, once, union
@@ -67,7 +67,8 @@ def read_unit(unit: Unit, task: Task, modalities: Collection[str]) -> UnitImages
     Raises
     ------
     PetnetError
-        A file cannot be read or does not fit, or the PET is not in SUV.
+        A file cannot be read or does not fit, or the PET is not in SUV or the CT not in
+        HU.
     """
     measured: dict[str, float] = {}
     images: list[Image] = []
@@ -89,7 +90,7 @@ def read_unit(unit: Unit, task: Task, modalities: Collection[str]) -> UnitImages
             )
             images += [_image(task, series, pet, lesions)] if "PT" in modalities else []
         if series.ct is not None and series.regions and "CT" in modalities:
-            ct = read_volume(series.ct, "HU", "CT")
+            ct = _read_ct(series.ct)
             images.append(_image(task, series, ct, _lesions(task, series, ct, "ct", read)))
     return UnitImages(measured, images)
 
@@ -102,12 +103,23 @@ def _read_pet(series: Series, path: Path) -> Volume:
     return pet
 
 
+def _read_ct(path: Path) -> Volume:
+    ct = read_volume(path, "HU", "CT")
+    fault = implausible_hu(ct)
+    if fault:
+        raise PetnetError(f"{path}: {fault}")
+    return ct
+
+
 def _lesions(
     task: Task, series: Series, image: Volume, native: str, read: Reader
 ) -> dict[str, list[BoxedMask]]:
     """Return the lesions of each compartment that has a region of interest."""
     parts = grouped(task, series)
-    return {name: lesion_masks(rois, image, native, read) for name, rois in parts.items() if rois}
+    found = {name: lesion_masks(rois, image, native, read) for name, rois in parts.items() if rois}
+    for mask in (mask for masks in found.values() for mask in masks):
+        check_defined(*mask.cut(image), str(series.pet if native == "pet" else series.ct))
+    return found
 
 
 def _references(task: Task, series: Series, pet: Volume, read: Reader) -> dict[str, float]:
