@@ -18,12 +18,13 @@ from petnet.cohort import Splits, make_splits, splits_from_column
 from petnet.commands.common import build, feature_sets, open_cohort, resolve_device
 from petnet.commands.run_gallery import write_gallery
 from petnet.errors import InputError
+from petnet.evaluation.baselines import baseline_scores, check_baselines
 from petnet.evaluation.crossval import Procedure, cross_validate
 from petnet.evaluation.input_hashes import input_hashes
 from petnet.evaluation.inputs import Inputs, load_inputs
 from petnet.evaluation.prediction_table import truths
 from petnet.evaluation.run_folder import RunFolder, provenance, run_name
-from petnet.evaluation.summary import baseline_scores, summarise
+from petnet.evaluation.summary import summarise
 from petnet.files import atomic_path, write_csv, write_json
 from petnet.radiomics.extractor import FeatureSet
 from petnet.radiomics.extractor import provenance as feature_provenance
@@ -91,7 +92,7 @@ def _train(
     readable = splits.restrict(inputs.samples.ids)
     baselines = baseline_scores(inputs.samples, readable, task.baselines)
     _check_folds(inputs, readable)
-    _check_baselines(baselines)
+    check_baselines(task.outcome, baselines)
     _write_inputs(folder.path, task, inputs, splits, sets)
     write_csv(folder.path / "inputs.csv", _hashes(cohort, task, inputs))
     procedure = Procedure(
@@ -100,7 +101,7 @@ def _train(
     predictions = cross_validate(procedure, inputs.samples, readable, folder.path)
     write_csv(folder.path / "predictions.csv", predictions)
     write_csv(folder.path / "baselines.csv", baselines)
-    models = summarise(predictions, baselines)
+    models = summarise(task.outcome, predictions, baselines)
     models[0]["training"] = _training(folder.path)
     write_json(folder.path / "metrics.json", {"models": models})
     imaging = build(config.imaging, "imaging")
@@ -114,16 +115,13 @@ def _train(
     )
     folder.finish(inputs.failures)
     for model in models:
-        auc = model["auc"]
-        log.info("%s: AUC %.3f (%s–%s)", model["name"], auc["value"], *map(_three, _bounds(auc)))
+        found = model["headline"]
+        bounds = map(_three, (found["low"], found["high"]))
+        log.info("%s: %s %.3f (%s–%s)", model["name"], model["measure"], found["value"], *bounds)
     log.info("done in %.0f s: %s", seconds, folder.path)
     for row in inputs.status[inputs.status["status"] == "failed"].to_dict("records"):
         log.error("left out: %s: %s", row["unit"], row["reason"])
     return inputs.failures
-
-
-def _bounds(auc: dict[str, Any]) -> tuple[float | None, float | None]:
-    return auc["low"], auc["high"]
 
 
 def _three(value: float | None) -> str:
@@ -187,14 +185,6 @@ def _check_folds(inputs: Inputs, splits: Splits) -> None:
                     "all classes (an event) among the units that can be read",
                     lacking,
                 )
-
-
-def _check_baselines(baselines: pd.DataFrame) -> None:
-    for name, rows in baselines.groupby("model"):
-        if rows["truth"].nunique() < 2:
-            raise InputError(
-                "task", f"baselines.{name}", "values in both classes", "values in one class only"
-            )
 
 
 def _first_reason(inputs: Inputs) -> str:

@@ -2,200 +2,217 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from petnet.cohort.splits import Splits
-from petnet.errors import InputError
-from petnet.models.protocol import Samples
-from petnet.stats.calibration import repeated_calibration
-from petnet.stats.clustered import clustered_auc_interval
-from petnet.stats.discrimination import (
-    delong_interval,
-    delong_test,
-    fold_aucs,
-    repeated_auc_interval,
-)
+from petnet.evaluation.decisions import INDEPENDENT, binary_decision, class_decision, risk_groups
+from petnet.evaluation.discrimination import as_json, discrimination, folds_of, number
+from petnet.evaluation.scored import Scored, of_baselines, of_predictions
+from petnet.outcome import Kind, Outcome
+from petnet.stats.calibration import brier, repeated_calibration
+from petnet.stats.crossvalidated import FoldFigures, fold_figures
+from petnet.stats.discrimination import delong_test
+from petnet.stats.headline import MEASURES
 from petnet.stats.intervals import CONDITIONAL, Estimate
+from petnet.stats.multiclass import brier_multiclass, log_loss, one_against_rest
+from petnet.stats.survival import median_follow_up
 
-__all__ = ["baseline_scores", "summarise"]
+__all__ = ["summarise"]
 
-POOLED = f"pooled over folds; biased low; {CONDITIONAL}"
-POOLED_SINGLE = "pooled over folds; a single parameter is not fitted, so pooling does not bias it"
-UNPOOLED = f"one fixed division; {CONDITIONAL}"
-INDEPENDENT = "units treated as independent"
 VERSUS = f"paired DeLong; {{pooled}}{CONDITIONAL}; not adjusted for the number of comparisons"
 VERSUS_SKIPPED = (
     "not compared: several units per patient, which the paired test would take as independent"
 )
 
 
-def baseline_scores(samples: Samples, splits: Splits, baselines: Mapping[str, str]) -> pd.DataFrame:
-    """Score every held-out unit by single parameters whose direction is fixed beforehand.
-
-    Parameters
-    ----------
-    baselines : mapping of parameter to {"higher", "lower"}
-        The parameter is a column `measure__{parameter}` of the feature table; with several
-        series their largest value counts.
-
-    Returns
-    -------
-    pandas.DataFrame
-        unit, patient, model, repeat, fold, score, truth, direction. A unit without the parameter
-        has no row.
-    """
-    rows: list[dict[str, Any]] = []
-    for parameter, direction in baselines.items():
-        columns = [c for c in map(str, samples.radiomics) if c.endswith(f"measure__{parameter}")]
-        if not columns:
-            raise InputError(
-                "task", "baselines", "parameters of the feature table", repr(parameter)
-            )
-        values = samples.radiomics[columns].max(axis=1).to_numpy(dtype=np.float64)
-        for fold in splits.folds():
-            rows += [
-                {
-                    "unit": samples.ids[i],
-                    "patient": samples.patients[i],
-                    "model": parameter,
-                    "repeat": fold.repeat,
-                    "fold": fold.fold,
-                    "score": values[i],
-                    "truth": int(samples.target[i]),
-                    "direction": direction,
-                }
-                for i in fold.test
-                if np.isfinite(values[i])
-            ]
-    columns = ["unit", "patient", "model", "repeat", "fold", "score", "truth", "direction"]
-    return pd.DataFrame(rows, columns=columns)
-
-
 def summarise(
-    predictions: pd.DataFrame, baselines: pd.DataFrame, level: float = 0.95
+    outcome: Outcome, predictions: pd.DataFrame, baselines: pd.DataFrame, level: float = 0.95
 ) -> list[dict[str, Any]]:
     """Return one entry per model and per single parameter, the model first.
 
-    The headline AUC counts pairs within a fold, averaged over repeats, with the corrected
-    resampled t interval, which includes the refitting; with one fixed division it is the
-    conditional one. The AUC called conditional is that of each unit's mean score over repeats,
-    pooled over folds, with DeLong's interval, or with a bootstrap of patients where units
-    outnumber patients. Calibration figures are those of each repeat, averaged.
+    Every entry has the measure of the kind (`petnet.stats.headline`): `headline`, counted within
+    folds and averaged over repeats, with an interval that includes the refitting; `conditional`,
+    that of each unit's mean score pooled over folds; `per_repeat`. A model's entry also has what
+    its kind asks for: calibration and decisions of binary tasks and of every label, the confusion
+    of classes, the risk groups of survival. Figures other than `conditional` are those of single
+    models, averaged over repeats: mean predictions would be those of an ensemble.
 
-    A model is also compared with every single parameter (`versus`) by DeLong's paired test on
-    these pooled scores of the units that have both; not where units outnumber patients, since the
-    test takes units as independent.
+    A model of a binary task is also compared with every single parameter (`versus`) by DeLong's
+    paired test on the pooled scores of the units that have both; not where units outnumber
+    patients, since the test takes units as independent.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    predictions, baselines : pandas.DataFrame
+        As `crossval.cross_validate` and `baselines.baseline_scores` return them.
+    level : float
+        Of all intervals.
     """
-    single = len(predictions[["repeat", "fold"]].drop_duplicates()) == 1
-    pooled = (UNPOOLED, UNPOOLED) if single else (POOLED, POOLED_SINGLE)
-    signs = {"higher": 1.0, "lower": -1.0}
-    towards = baselines.assign(score=baselines["score"] * baselines["direction"].map(signs))
-    parameters = {
-        str(name): rows.rename(columns={"score": "value"})
-        for name, rows in towards.groupby("model", sort=False)
-    }
+    models, parameters = of_predictions(outcome, predictions), of_baselines(outcome, baselines)
     made = []
-    for name, rows in predictions.groupby("model", sort=False):
-        scored = rows.rename(columns={"probability": "value"})
-        made.append(
-            {
-                **_discrimination(str(name), scored, single, pooled[0], level),
-                **_calibration(scored, level),
-                **_versus(scored, parameters, single, level),
-            }
-        )
-    for name, rows in parameters.items():
-        made.append(_discrimination(name, rows, single, pooled[1], level))
+    for scored in models:
+        folds = folds_of(scored)
+        entry = {**_entry(scored, folds, level), **OWN[outcome.kind](scored, folds, level)}
+        if outcome.kind == "binary":
+            entry |= _versus(scored, parameters, level)
+        made.append(entry)
+    return made + [_entry(scored, folds_of(scored), level) for scored in parameters]
+
+
+def _entry(scored: Scored, folds: FoldFigures, level: float) -> dict[str, Any]:
+    """Return what every entry has."""
+    outcome, target = scored.outcome, scored.averaged().target
+    target = target[outcome.known(target)]
+    made = {
+        "name": scored.name,
+        "measure": MEASURES[outcome.kind],
+        **discrimination(scored, folds, level),
+        "n": len(target),
+        "counts": _counts(outcome, target),
+    }
+    if outcome.kind == "binary":
+        made["positive"] = int(target.sum())
     return made
 
 
-def _discrimination(
-    name: str, rows: pd.DataFrame, single: bool, label: str, level: float
-) -> dict[str, Any]:
-    units = _unit_means(rows)
-    if _clustered(rows):
-        conditional = clustered_auc_interval(
-            units["truth"], units["value"], units["patient"], level
-        )
-    else:
-        conditional = delong_interval(units["truth"], units["value"], level)
-    columns = (rows["truth"], rows["value"], rows["fold"], rows["repeat"])
-    headline = conditional if single else repeated_auc_interval(*columns, level=level)
-    folds = fold_aucs(*columns)
-    per_repeat = [
-        float(np.average(folds.auc[folds.repeat == r], weights=folds.pairs[folds.repeat == r]))
-        for r in np.unique(folds.repeat)
-    ]
-    return {
-        "name": name,
-        "auc": _json(headline),
-        "auc_conditional": {**_json(conditional), "label": label},
-        "auc_per_repeat": per_repeat,
-        "n": len(units),
-        "positive": int(units["truth"].sum()),
-    }
+def _counts(outcome: Outcome, target: NDArray[np.float64]) -> dict[str, int]:
+    """Count units of each class, positives of each label, or units with the event and without."""
+    if outcome.kind == "survival":
+        events = int(target[:, 1].sum())
+        return {"event": events, "censored": len(target) - events}
+    if outcome.by_class:
+        return {label: int((target == k).sum()) for k, label in enumerate(outcome.labels)}
+    columns = target[:, None] if target.ndim == 1 else target
+    return {label: int((columns[:, k] == 1).sum()) for k, label in enumerate(outcome.labels)}
 
 
-def _unit_means(rows: pd.DataFrame) -> pd.DataFrame:
-    """Average a unit's values over repeats; one row per unit, by unit."""
-    how = {"value": "mean", "truth": "first", "patient": "first"}
-    return rows.groupby("unit").agg(how)
+def _binary(scored: Scored, _: FoldFigures, level: float) -> dict[str, Any]:
+    """Return calibration and decision.
 
-
-def _clustered(rows: pd.DataFrame) -> bool:
-    """Say whether units outnumber patients."""
-    return bool(rows["unit"].nunique() > rows["patient"].nunique())
-
-
-def _calibration(rows: pd.DataFrame, level: float) -> dict[str, Any]:
-    """Return the figures of single models: the mean of probabilities is that of an ensemble."""
-    found = repeated_calibration(rows["truth"], rows["value"], rows["repeat"], level)
-    more = f"; {INDEPENDENT}" if _clustered(rows) else ""
+    The calibration is that of single models: the mean of probabilities is that of an ensemble.
+    """
+    found = repeated_calibration(scored.target, scored.score[:, 0], scored.repeat, level)
+    more = f"; {INDEPENDENT}" if scored.clustered else ""
 
     def labelled(estimate: Estimate) -> dict[str, Any]:
-        return _json(replace(estimate, method=estimate.method + more))
+        return as_json(replace(estimate, method=estimate.method + more))
 
     return {
         "brier": found.brier,
         "calibration_slope": labelled(found.slope),
         "calibration_intercept_joint": labelled(found.intercept),
         "calibration_in_the_large": labelled(found.in_the_large),
+        "decision": binary_decision(scored, level),
     }
 
 
-def _versus(
-    rows: pd.DataFrame, parameters: Mapping[str, pd.DataFrame], single: bool, level: float
-) -> dict[str, Any]:
-    """Return the differences of AUC from each single parameter, model minus parameter."""
-    if _clustered(rows):
-        return {"versus": [], "versus_label": VERSUS_SKIPPED}
-    pairs = []
-    for name, scored in parameters.items():
-        both = _unit_means(rows).join(_unit_means(scored)["value"].rename("other"), how="inner")
-        test = delong_test(both["truth"], both["value"], both["other"], level)
-        found = _json(test.difference)
-        pairs.append(
+def _classes(scored: Scored, _: FoldFigures, level: float) -> dict[str, Any]:
+    """Return confusion, loss, and the AUC of each class against the others."""
+    target, labels = scored.target, scored.outcome.labels
+    assert scored.prediction is not None
+    prediction = scored.prediction
+    codes = np.arange(len(labels))
+
+    def judge(rows: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        count = (target[rows, None] == codes).sum(axis=0)
+        pairs = count * (rows.size - count)
+        return one_against_rest(target[rows], prediction[rows]), pairs
+
+    folds = fold_figures(judge, scored.fold, scored.repeat)
+    rows = []
+    for k, label in enumerate(labels):
+        own = replace(
+            scored,
+            outcome=Outcome("binary", (label,)),
+            target=(target == k).astype(np.float64),
+            score=prediction[:, [k]],
+        )
+        count = int(own.averaged().target.sum())
+        area = discrimination(own, folds.only(k), level)["headline"]
+        rows.append({"label": label, "n": count, "auc": area})
+    return {
+        "labels": list(labels),
+        **class_decision(scored, level),
+        "per_class": rows,
+        "brier": _over_repeats(scored, brier_multiclass),
+        "log_loss": _over_repeats(scored, log_loss),
+    }
+
+
+def _multilabel(scored: Scored, folds: FoldFigures, level: float) -> dict[str, Any]:
+    """Return every label as a binary task of its own, of the units known for it."""
+    rows = []
+    for k, label in enumerate(scored.outcome.labels):
+        own, judged = scored.label(k), folds.only(k)
+        found = discrimination(own, judged, level)
+        target = own.averaged().target if len(own.target) else own.target
+        rows.append(
             {
-                "name": name,
-                "n": len(both),
-                "difference": found["value"],
-                **{key: found[key] for key in ("low", "high", "level")},
-                "p": _number(test.p),
+                "label": label,
+                "n": len(target),
+                "positive": int(target.sum()),
+                "headline": found["headline"],
+                "conditional": found["conditional"],
+                "brier": _over_repeats(own, lambda truth, p: brier(truth, p[:, 0])),
+                "decision": binary_decision(own, level) if len(target) else None,
             }
         )
-    pooled = "" if single else "pooled over folds; "
+    return {"per_label": rows}
+
+
+def _survival(scored: Scored, _: FoldFigures, level: float) -> dict[str, Any]:
+    """Return events, follow-up and the risk groups."""
+    time, event = scored.averaged().target.T
+    return {
+        "events": int(event.sum()),
+        "median_follow_up": number(median_follow_up(time, event)),
+        "risk_groups": risk_groups(scored, level),
+    }
+
+
+OWN: Mapping[Kind, Callable[[Scored, FoldFigures, float], dict[str, Any]]] = {
+    "binary": _binary,
+    "multiclass": _classes,
+    "ordinal": _classes,
+    "multilabel": _multilabel,
+    "survival": _survival,
+}
+
+
+def _over_repeats(
+    scored: Scored, loss: Callable[[NDArray[np.float64], NDArray[np.float64]], float]
+) -> float | None:
+    """Return a loss of the predictions of each repeat, averaged over repeats; null without any."""
+    assert scored.prediction is not None
+    parts = [scored.repeat == r for r in np.unique(scored.repeat)]
+    found = [loss(scored.target[part], scored.prediction[part]) for part in parts]
+    return float(np.mean(found)) if found else None
+
+
+def _versus(scored: Scored, parameters: Sequence[Scored], level: float) -> dict[str, Any]:
+    """Return the differences of AUC from each single parameter, model minus parameter."""
+    if scored.clustered:
+        return {"versus": [], "versus_label": VERSUS_SKIPPED}
+    pairs, units = [], scored.averaged()
+    for parameter in parameters:
+        other = parameter.averaged()
+        _, i, j = np.intersect1d(units.unit, other.unit, return_indices=True)
+        test = delong_test(units.target[i], units.score[i, 0], other.score[j, 0], level)
+        found = as_json(test.difference)
+        pairs.append(
+            {
+                "name": parameter.name,
+                "n": len(i),
+                "difference": found["value"],
+                **{key: found[key] for key in ("low", "high", "level")},
+                "p": number(test.p),
+            }
+        )
+    pooled = "" if scored.single else "pooled over folds; "
     return {"versus": pairs, "versus_label": VERSUS.format(pooled=pooled)}
-
-
-def _json(estimate: Estimate) -> dict[str, Any]:
-    return {key: _number(value) for key, value in asdict(estimate).items()}
-
-
-def _number(value: Any) -> Any:
-    """JSON has no NaN: an undefined number becomes null."""
-    return None if isinstance(value, float) and value != value else value

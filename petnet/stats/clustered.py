@@ -143,6 +143,8 @@ def clustered_proportion(
     per_patient, sizes = np.bincount(groups, x), np.bincount(groups, m)
     patients, total = int((sizes > 0).sum()), float(m.sum())
     value = float(x.sum() / total) if total else np.nan
+    if np.array_equal(x, m) and total:
+        value = 1.0  # exactly, whatever the rounding of the sums
     if patients < 2:
         return Estimate(value, np.nan, np.nan, level, name)
     effective = float(patients)

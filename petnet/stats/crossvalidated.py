@@ -96,6 +96,21 @@ class FoldFigures:
             made[r] = np.mean(right[total > 0] / total[total > 0])
         return made
 
+    def only(self, component: int) -> FoldFigures | None:
+        """Return one component alone, of the folds that have it; None where none has."""
+        rows = self.pairs[:, component] > 0
+        if not rows.any():
+            return None
+        return FoldFigures(
+            np.unique(self.repeat[rows], return_inverse=True)[1],
+            self.fold[rows],
+            self.value[rows][:, [component]],
+            self.pairs[rows][:, [component]],
+            self.n_test[rows],
+            self.n_train[rows],
+            self.n_skipped + int((~rows).sum()),
+        )
+
 
 def fold_figures(judge: Judge, fold: ArrayLike, repeat: ArrayLike) -> FoldFigures:
     """Judge every fold of a repeated cross-validation.
