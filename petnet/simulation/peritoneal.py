@@ -158,8 +158,12 @@ class PeritonealCohort(SimulatedCohort):
         )
 
     @property
-    def ideal_auc(self) -> dict[str, float]:
-        """AUC of the ideal observers of a region (exact) and of a patient (Monte Carlo)."""
+    def ideal_auc(self) -> dict[str, float | None]:
+        """AUC of the ideal observers of a region (exact) and of a patient (Monte Carlo).
+
+        `region_..._whole` is that of a region by who sees the whole patient, CA125 too: what bounds
+        a model of all regions. None where all regions are positive, or none is.
+        """
         arms = {"fdg": ("fdg",), "fapi": ("fapi",), "both": ("fdg", "fapi")}
         regions = {
             f"region_{name}": combined_auc([getattr(self, f"{arm}_auc") for arm in seen])
@@ -170,7 +174,11 @@ class PeritonealCohort(SimulatedCohort):
             for name, seen in arms.items()
             for clinical in (False, True)
         }
-        return {**regions, **patients, "patient_clinical": self.clinical_auc}
+        whole = {
+            f"region_{name}_whole": self.observer.region_auc(seen, self.prevalence)
+            for name, seen in arms.items()
+        }
+        return {**regions, **whole, **patients, "patient_clinical": self.clinical_auc}
 
     def facts(self) -> dict[str, Any]:
         """Return the ideal observers' figures."""
@@ -302,14 +310,14 @@ class PeritonealCohort(SimulatedCohort):
 
     def _truth(self, patient: PeritonealPatient) -> dict[str, Any]:
         arms = [scan.tracer.arm for scan in patient.scans]
-        seen = {arm: patient.latents[arm] for arm in arms}
+        seen, marker = {arm: patient.latents[arm] for arm in arms}, patient.clinical_latent
+        odds = self.observer.region_log_odds(seen, marker, self.prevalence)
         return {
             "patient": patient.name, "label": int(patient.positive), "arms": " ".join(arms),
-            "center": patient.center.name, "clinical_latent": patient.clinical_latent,
+            "center": patient.center.name, "clinical_latent": marker,
             "ideal_score": float(self.observer.log_ratio(seen)),
-            "ideal_score_clinical": float(
-                self.observer.log_ratio(seen, patient.clinical_latent)
-            ),
+            "ideal_score_clinical": float(self.observer.log_ratio(seen, marker)),
+            **{f"ideal_score_{r}": float(x) for r, x in zip(REGIONS, odds, strict=True)},
             **{f"label_{r}": int(y) for r, y in zip(REGIONS, patient.deposits, strict=True)},
             **{
                 f"{arm}_latent_{r}": float(x)

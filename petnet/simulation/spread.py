@@ -8,7 +8,9 @@ the patient's is the mean of prod L_r over patterns,
 
     prod_r (1 - s + s L_r) + (1 - s)^R (mean_r L_r - 1),   times exp(d_c c),
 
-and no observer has a larger AUC than the one who ranks patients by it.
+and no observer has a larger AUC than the one who ranks patients by it. A region is judged best by
+the odds of the patterns that hold it: other regions tell whether there is spread at all, so that
+who sees the whole patient judges a region better than who sees that region alone.
 """
 
 from __future__ import annotations
@@ -21,8 +23,10 @@ from numpy.typing import NDArray
 
 __all__ = ["SpreadObserver", "draw_pattern"]
 
+Array = NDArray[np.float64]
 DRAWS = 20_000  # patients of each class; standard error of an AUC below 0.002
 SEED = 20_000
+ALMOST_NONE = 1e-12  # share of patients that stands for none, so that odds exist
 
 
 def draw_pattern(
@@ -55,11 +59,7 @@ class SpreadObserver:
     distances: Mapping[str, float]
     clinical_distance: float = 0.0
 
-    def log_ratio(
-        self,
-        latents: Mapping[str, NDArray[np.float64]],
-        clinical: NDArray[np.float64] | float = 0.0,
-    ) -> NDArray[np.float64]:
+    def log_ratio(self, latents: Mapping[str, Array], clinical: Array | float = 0.0) -> Array:
         """Return the log likelihood ratio of spread.
 
         Parameters
@@ -69,31 +69,82 @@ class SpreadObserver:
         clinical : (...) array
             0 where the clinical latent is not looked at.
         """
+        own = self.clinical_distance * np.asarray(clinical)
         if not latents:
-            return np.asarray(self.clinical_distance * np.asarray(clinical))
-        ratio = np.exp(sum(self.distances[t] * x for t, x in latents.items()))
-        none = (1 - self.spread) ** self.regions
+            return np.asarray(own)
+        ratio = self._ratio(latents)
         pattern = np.prod(1 - self.spread + self.spread * ratio, axis=-1)
-        pattern += none * (ratio.mean(axis=-1) - 1)
-        return np.asarray(np.log(pattern) + self.clinical_distance * np.asarray(clinical))
+        pattern += self._fallback * (ratio.mean(axis=-1) - 1)
+        return np.asarray(np.log(pattern) + own)
+
+    def region_log_odds(
+        self, latents: Mapping[str, Array], clinical: Array | float, prevalence: float
+    ) -> Array:
+        """Return (..., regions): log odds that a region is positive, given the whole patient.
+
+        Parameters
+        ----------
+        latents, clinical
+            As `log_ratio`; at least one tracer.
+        prevalence : float
+            Share of patients with spread.
+        """
+        ratio = self._ratio(latents)
+        term = 1 - self.spread + self.spread * ratio
+        others = np.prod(term, axis=-1, keepdims=True) / term
+        alone = self._fallback / self.regions * ratio
+        held = self.spread * ratio * others + alone
+        free = (1 - self.spread) * others - self._fallback
+        free += alone.sum(axis=-1, keepdims=True) - alone
+        share = np.clip(prevalence, ALMOST_NONE, 1 - ALMOST_NONE)
+        odds = share / (1 - share) * np.exp(self.clinical_distance * np.asarray(clinical))
+        prior = np.asarray(odds)[..., None]
+        return np.asarray(np.log(prior * held) - np.log(prior * free + 1))
+
+    @property
+    def _fallback(self) -> float:
+        """Chance that no region came out positive, and one is made so."""
+        return float((1 - self.spread) ** self.regions)
+
+    def _ratio(self, latents: Mapping[str, Array]) -> Array:
+        """Return each region's likelihood ratio."""
+        return np.asarray(np.exp(sum(self.distances[t] * x for t, x in latents.items())))
 
     def auc(self, tracers: Sequence[str], clinical: bool, draws: int = DRAWS) -> float:
-        """Return the AUC of who sees these tracers, by Monte Carlo with a fixed seed."""
-        rng = np.random.default_rng(SEED)
-        truth = np.zeros((2 * draws, self.regions), dtype=bool)
-        truth[draws:] = draw_pattern(rng, self.spread, self.regions, draws)
-        latents = {
-            t: rng.normal(size=truth.shape) + np.where(truth, 0.5, -0.5) * d
-            for t, d in self.distances.items()
-        }
-        side = np.repeat([-0.5, 0.5], draws)
-        marker = rng.normal(size=2 * draws) + side * self.clinical_distance
+        """Return the AUC, for patients, of who sees these tracers; by Monte Carlo, fixed seed."""
+        _, latents, marker = self._draw(draws, draws)
         seen = {t: latents[t] for t in tracers}
         score = self.log_ratio(seen, marker if clinical else 0.0)
         return _auc(score[draws:], score[:draws])
 
+    def region_auc(
+        self, tracers: Sequence[str], prevalence: float, draws: int = DRAWS
+    ) -> float | None:
+        """Return the AUC, for a region, of who sees these tracers and CA125 of the whole patient.
 
-def _auc(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> float:
+        None where all regions are positive, or none is.
+        """
+        positive = round(prevalence * 2 * draws)
+        truth, latents, marker = self._draw(2 * draws - positive, positive)
+        score = self.region_log_odds({t: latents[t] for t in tracers}, marker, prevalence)
+        return None if truth.all() or not truth.any() else _auc(score[truth], score[~truth])
+
+    def _draw(
+        self, negative: int, positive: int
+    ) -> tuple[NDArray[np.bool_], dict[str, Array], Array]:
+        """Draw the regions' truth and latents, and the clinical latents, of patients."""
+        rng = np.random.default_rng(SEED)
+        truth = np.zeros((negative + positive, self.regions), dtype=bool)
+        truth[negative:] = draw_pattern(rng, self.spread, self.regions, positive)
+        latents = {
+            t: rng.normal(size=truth.shape) + np.where(truth, 0.5, -0.5) * d
+            for t, d in self.distances.items()
+        }
+        side = np.repeat([-0.5, 0.5], [negative, positive])
+        return truth, latents, rng.normal(size=len(truth)) + side * self.clinical_distance
+
+
+def _auc(positive: Array, negative: Array) -> float:
     """Return the share of pairs in order; ties, which are all pairs without signal, count half."""
     ordered = np.sort(negative)
     below = np.searchsorted(ordered, positive, "left") + np.searchsorted(ordered, positive, "right")

@@ -56,6 +56,42 @@ def test_likelihood_ratio_brute_force(spread, tracers):
         assert float(observer.log_ratio(latents, marker)) == pytest.approx(expected, abs=1e-9)
 
 
+@pytest.mark.parametrize("spread", [0.0, 0.1, 0.4, 1.0])
+@pytest.mark.parametrize("prevalence", [0.2, 0.9])
+def test_odds_of_a_region_brute_force(spread, prevalence):
+    """Bayes' rule over all patterns; the empty one is that of patients without spread."""
+    distances = {"fdg": 0.9, "fapi": 1.5}
+    observer = SpreadObserver(4, spread, distances, 0.6)
+    shares = {p: prevalence * share for p, share in pattern_shares(spread, 4).items()}
+    shares[0, 0, 0, 0] = 1 - prevalence
+    rng = np.random.default_rng(1)
+    for _ in range(20):
+        latents = {t: rng.normal(0, 1.5, 4) for t in distances}
+        marker = rng.normal()
+        held, total = np.zeros(4), 0.0
+        for pattern, share in shares.items():
+            density = share * norm.pdf(marker, 0.3 if any(pattern) else -0.3)
+            for t, x in latents.items():
+                density *= norm.pdf(x, (np.array(pattern) - 0.5) * distances[t]).prod()
+            held += density * np.array(pattern)
+            total += density
+        found = observer.region_log_odds(latents, marker, prevalence)
+        np.testing.assert_allclose(found, np.log(held / (total - held)), atol=1e-9)
+
+
+def test_the_whole_patient_tells_more_of_a_region_than_the_region_alone_trial():
+    distances = {"fdg": 0.95, "fapi": 1.47}
+    observer = SpreadObserver(13, 0.4, distances, 0.5)
+    alone = norm.cdf(np.hypot(*distances.values()) / np.sqrt(2))
+    assert observer.region_auc(("fdg", "fapi"), 0.5) > alone + 0.01
+    assert observer.region_auc(("fdg", "fapi"), 0.5) > observer.region_auc(("fapi",), 0.5) + 0.01
+    # where all patients have spread, only the region itself is left to look at
+    independent = SpreadObserver(13, 0.4, distances, 0.0)
+    assert independent.region_auc(("fdg", "fapi"), 1.0) == pytest.approx(alone, abs=0.004)
+    assert independent.region_auc(("fdg",), 0.0) is None
+    assert SpreadObserver(13, 1.0, distances).region_auc(("fdg",), 1.0) is None
+
+
 def test_marker_alone_analytic():
     observer = SpreadObserver(13, 0.4, {"fdg": 0.9}, 0.8)
     assert float(observer.log_ratio({}, 1.5)) == pytest.approx(1.2)
