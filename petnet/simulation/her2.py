@@ -291,16 +291,21 @@ class Her2Cohort(SimulatedCohort):
             **{f"ideal_auc_{name}": auc for name, auc in self.ideal_auc.items()},
         }  # fmt: skip
 
-    def facts(self) -> dict[str, Any]:
-        """Return the ideal observers' figures: expected, and in the very patients drawn."""
+    @property
+    def ideal(self) -> dict[str, float]:
+        """Figure of the ideal observer of each outcome."""
         survival = hazards(self.survival_c, self.censored)
         response = odds(self.response_shares, self.response_c)
-        ideal = {
+        return {
             **self.ideal_auc, "vegfr2": self.vegfr2_auc, "survival": survival.c_index,
             "survival_comparable": survival.comparable_c_index, "response": response.c_index,
             "response_binary": response.dichotomy(RESPONSES.index("PR")),
         }  # fmt: skip
-        return {"ideal_auc": self.ideal_auc, "ideal": ideal, "ideal_drawn": self.drawn_figures()}
+
+    def facts(self) -> dict[str, Any]:
+        """Return the ideal observers' figures: expected, and in the very patients drawn."""
+        drawn = self.drawn_figures()
+        return {"ideal_auc": self.ideal_auc, "ideal": self.ideal, "ideal_drawn": drawn}
 
     def drawn_figures(self) -> dict[str, float | None]:
         """Return what each latent achieves in this cohort's patients; None where undefined."""
