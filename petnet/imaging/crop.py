@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import nan
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from monai.transforms.spatial.dictionary import Orientationd
 from torch import Tensor
 
-from petnet.errors import InputError
+from petnet.errors import InputError, PetnetError
 from petnet.imaging.config import ImagingConfig, Window
 from petnet.imaging.transforms import (
     Antialiasd,
@@ -25,6 +26,7 @@ from petnet.imaging.transforms import (
     Uniond,
     apply,
 )
+from petnet.ingest.quality import implausible_range
 from petnet.units import Series
 from petnet.volume import read_stored
 
@@ -122,10 +124,11 @@ def crop_series(
     Raises
     ------
     InputError
-        A file is unreadable or not what it should be, a label does not occur, a value inside the
-        mask is not finite, or the lesion lies outside of the PET.
+        A file is unreadable or not what it should be, values cannot be SUV or HU, a label does not
+        occur, a value inside the mask is not finite, or the lesion lies outside of the PET.
     """
     data, masks = prepare_study(series, device, reader)
+    _check_units(data)
     data = apply([LesionGridd(masks, config.crop_shape, config.spacing_mm)], data)
     _check_overlap(series, data)
     data = apply(sampling(config, masks, config.spacing_mm if config.antialias else 0.0), data)
@@ -143,6 +146,22 @@ def crop_series(
 
 def _plain(image: Any) -> Tensor | None:
     return None if image is None else image.as_tensor()[0].contiguous()
+
+
+def _check_units(data: dict[Any, Any]) -> None:
+    """Refuse a PET that cannot be in SUV and a CT that cannot be in HU."""
+    modalities: tuple[Literal["PT", "CT"], ...] = ("PT", "CT")
+    for key, modality in zip(IMAGES, modalities, strict=True):
+        if key not in data:
+            continue
+        stored = data[key].as_tensor()
+        finite = stored[stored.isfinite()] if stored.is_floating_point() else stored
+        meta, ends = data[key].meta, [nan, nan]
+        if finite.numel():
+            ends = sorted(float(v) * meta["slope"] + meta["intercept"] for v in finite.aminmax())
+        fault = implausible_range(modality, ends[0], ends[1])
+        if fault:
+            raise PetnetError(f"{meta['source']}: {fault}")
 
 
 def _check_overlap(series: Series, data: dict[Any, Any]) -> None:

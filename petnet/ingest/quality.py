@@ -13,7 +13,14 @@ from petnet.cohort import Cohort
 from petnet.errors import InputError, PetnetError
 from petnet.volume import Volume, check_same_grid, is_oriented, read_mask, read_volume
 
-__all__ = ["Finding", "check_defined", "check_study", "implausible_hu", "implausible_suv"]
+__all__ = [
+    "Finding",
+    "check_defined",
+    "check_study",
+    "implausible_hu",
+    "implausible_range",
+    "implausible_suv",
+]
 
 Severity = Literal["ok", "warning", "error"]
 SUV_MAX_PLAUSIBLE = (0.5, 200.0)
@@ -64,7 +71,7 @@ def _read(study: str, what: str, cohort: Cohort, path: str | None) -> tuple[Volu
         oriented = is_oriented(full)
     except PetnetError as error:
         return None, Finding(study, what, "error", str(error))
-    finding = (_suv if what == "pet" else _hu)(study, path, volume)
+    finding = (_suv if what == "pet" else _hu)(study, str(full), volume)
     if finding.severity == "ok" and not oriented:
         text = (
             f"{path}: orientation: expected a qform or sform code, but got neither: {finding.text}"
@@ -75,21 +82,25 @@ def _read(study: str, what: str, cohort: Cohort, path: str | None) -> tuple[Volu
 
 def implausible_suv(pet: Volume) -> str | None:
     """Return why the values cannot be SUV (Bq/ml, or unscaled), or None."""
-    values = pet.array[np.isfinite(pet.array)]
-    largest = float(values.max()) if values.size else float("nan")
-    low, high = SUV_MAX_PLAUSIBLE
-    if low <= largest <= high:
-        return None
-    found = f"values: expected a maximum SUV of {low:g} to {high:g}, but got {largest:.4g}"
-    return f"{found}: is this Bq/ml or unscaled?"
+    return implausible_range("PT", *_range(pet))
 
 
 def implausible_hu(ct: Volume) -> str | None:
-    """Return why the values cannot be Hounsfield units, or None.
+    """Return why the values cannot be Hounsfield units, or None."""
+    return implausible_range("CT", *_range(ct))
+
+
+def implausible_range(modality: Literal["PT", "CT"], low: float, high: float) -> str | None:
+    """Return why finite values from `low` to `high` cannot be SUV (PT) or HU (CT), or None.
 
     What tells HU from other units is that fat and air are negative, and that tissue is not.
     """
-    low, high = _range(ct)
+    if modality == "PT":
+        least, most = SUV_MAX_PLAUSIBLE
+        if least <= high <= most:
+            return None
+        found = f"values: expected a maximum SUV of {least:g} to {most:g}, but got {high:.4g}"
+        return f"{found}: is this Bq/ml or unscaled?"
     if low < FAT_HU < 0 < high <= HU_RANGE_PLAUSIBLE[1]:
         return None
     wanted = f"fat or air below {FAT_HU:g} HU and tissue above 0".replace("-", "−")
@@ -161,8 +172,8 @@ def _check_roi(
                 text = f"{roi['path']}: grid: expected a {roi['grid']} to lie on, but got none"
                 yield Finding(study, what, "error", text)
             return
-        check_same_grid(image, mask, roi["path"])
-        check_defined(image, mask, str(image_path))
+        check_same_grid(image, mask, str(cohort.path(roi["path"])))
+        check_defined(image, mask, str(cohort.path(str(image_path))))
     except PetnetError as error:
         yield Finding(study, what, "error", str(error))
         return

@@ -7,7 +7,7 @@ import SimpleITK as sitk
 import torch
 from reference_sitk import affine_of, on_grid, read, smoothed, study, write
 
-from petnet.errors import InputError
+from petnet.errors import InputError, PetnetError
 from petnet.imaging.config import ImagingConfig, Window
 from petnet.imaging.crop import crop_series, label_sets, normalised, prepare_study
 from petnet.imaging.grid import Grid
@@ -276,7 +276,7 @@ def test_input_errors_of_images(tmp_path):
     with pytest.raises(InputError, match="field of view: expected one that holds the lesion"):
         crop_series(replace(series, pet=far.pet), ImagingConfig(), "cpu")
     stored = read_stored(series.pet)
-    values = stored.array.astype(np.float32)
+    values = (stored.array * stored.slope + stored.intercept).astype(np.float32)
     inside = np.argwhere(read_stored(series.regions[0].path).array)[7]
     values[tuple(inside)] = np.nan
     pet = write(tmp_path / "nan.nii", values, stored.affine)
@@ -289,6 +289,12 @@ def test_input_errors_of_images(tmp_path):
     ct = write(tmp_path / "inf.nii", values, hole.affine)
     with pytest.raises(InputError, match=r"inf\.nii: voxel values: expected finite"):
         crop_series(replace(series, ct=ct), ImagingConfig(), "cpu")
+    in_bq = write(tmp_path / "bq.nii", stored.array.astype(np.float32), stored.affine)
+    with pytest.raises(PetnetError, match=r"bq\.nii: values: expected a maximum SUV .*Bq/ml"):
+        crop_series(replace(series, pet=in_bq), ImagingConfig(), "cpu")
+    unshifted = write(tmp_path / "raw.nii", hole.array.clip(0).astype(np.float32), hole.affine)
+    with pytest.raises(PetnetError, match=r"raw\.nii: values: expected fat or air .*HU"):
+        crop_series(replace(series, ct=unshifted), ImagingConfig(), "cpu")
     nib.save(nib.Nifti1Image(np.zeros((2, 2, 2), np.complex64), np.eye(4)), tmp_path / "c.nii")
     with pytest.raises(InputError, match="voxel type: expected real numbers"):
         crop_series(replace(series, pet=tmp_path / "c.nii"), ImagingConfig(), "cpu")
