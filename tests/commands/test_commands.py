@@ -108,7 +108,7 @@ def test_no_lesion_of_a_lesion_task_is_lost(cohort, work, train):
     lesions = work / "lesions"
     shutil.copytree(cohort, lesions)
     targets = pd.read_csv(lesions / "targets.csv", dtype=str)
-    rois = pd.read_csv(lesions / "rois.csv", dtype=str)
+    rois = pd.read_csv(lesions / "rois.csv", dtype=str).query("role == 'primary'")
     targets["lesion_uid"] = rois["lesion_uid"].to_numpy()
     own = work / "lesion configs" / "task"
     own.mkdir(parents=True)
