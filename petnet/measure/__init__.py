@@ -1,1 +1,1 @@
-"""Lesion quantities (SUVmax, MTV, TLG) and the cohort feature table."""
+"""Lesion quantities (uptake, volume, size, ratio to a reference) and the cohort feature table."""

@@ -11,7 +11,7 @@ from petnet.radiomics.extractor import FeatureSet, columns
 from petnet.task import Task
 from petnet.units import Region, Series
 
-__all__ = ["compartment_of", "compartment_prefix", "series_prefix", "table_columns", "with_changes"]
+__all__ = ["compartment_prefix", "grouped", "series_prefix", "table_columns", "with_changes"]
 
 
 def series_prefix(task: Task, arm: str, timepoint: str) -> str:
@@ -24,17 +24,14 @@ def compartment_prefix(compartment: str) -> str:
     return f"{compartment}__" if compartment else ""
 
 
-def compartment_of(task: Task, region: Region) -> str | None:
-    """Return which of `task.compartments` a region of interest belongs to."""
-    return {"role": region.role, "region": region.region}.get(task.separate, "")
-
-
 def grouped(task: Task, series: Series) -> dict[str, list[Region]]:
     """Return the regions of interest of a study by compartment, in order; a list may be empty."""
-    return {
-        name: [r for r in series.regions if compartment_of(task, r) == name]
-        for name in task.compartments
-    }
+    made: dict[str, list[Region]] = {name: [] for name in task.compartments}
+    for roi in series.regions:
+        where = {"role": roi.role, "region": roi.region}.get(task.separate, "")
+        if where in made:  # a region of interest need not say where it lies
+            made[str(where)].append(roi)
+    return made
 
 
 def table_columns(task: Task, sets: Sequence[FeatureSet]) -> list[str]:
@@ -52,8 +49,8 @@ def table_columns(task: Task, sets: Sequence[FeatureSet]) -> list[str]:
 def with_changes(table: pd.DataFrame, task: Task) -> pd.DataFrame:
     """Append the relative change of every lesion quantity since the first time point of its arm.
 
-    The column `delta__{arm}_{timepoint}__...` is (x_t - x_0) / x_0, without unit: -0.3 is the fall
-    of 30 % that EORTC and PERCIST speak of (doi:10.2967/jnumed.108.057307). NaN where either is
+    The column `delta__{arm}_{timepoint}__...` is (x_t - x_0) / x_0, without unit: -0.3 is a fall of
+    30 %, PERCIST's threshold of response (doi:10.2967/jnumed.108.057307). NaN where either is
     missing or x_0 is not above zero. Texture has no such column: many of its features have no
     natural zero, so that a relative change would mean nothing.
 
