@@ -1,8 +1,12 @@
 """Cross-validation: every unit held out once per repeat, and resumed after a finished fold."""
 
+import json
+
+import numpy as np
 import pandas as pd
 import pytest
-from cases import factory, samples
+from cases import KINDS, factory, samples
+from scipy.stats import spearmanr
 
 from petnet.cohort import make_splits
 from petnet.errors import InputError
@@ -53,3 +57,41 @@ def test_splits_of_other_units_are_refused(trained, tmp_path):
     data, splits, _, procedure, _ = trained
     with pytest.raises(InputError, match="splits"):
         cross_validate(procedure, data.take(range(40)), splits, tmp_path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_predicted_per_lesion_and_divided_by_patient(kind, tmp_path):
+    data = samples(n=72, kind=kind, per_patient=3)
+    outcome = data.outcome
+    splits = make_splits(data.ids, data.groups, outcome.strata(data.target), 3, 1, 1)
+    table = cross_validate(Procedure(factory("lr"), seed=1, inner=2), data, splits, tmp_path)
+    assert len(table.groupby(["patient", "fold"])) == len(set(data.patients))
+    assert (table.groupby("patient").size() == 3).all()
+    again = table.set_index("unit").loc[list(data.ids)]
+    truth = again[list(outcome.truth_columns)]
+    if outcome.by_class:
+        truth = truth.replace({label: k for k, label in enumerate(outcome.labels)})
+    columns = data.target.reshape(len(data), -1)
+    np.testing.assert_array_equal(truth.to_numpy(dtype=float), columns)
+    scores = again[list(outcome.score_columns)].to_numpy()
+    assert np.isfinite(scores).all()
+    if outcome.by_class:
+        np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-9)
+    stored = [json.loads(path.read_text()) for path in tmp_path.glob("folds/*/fold.json")]
+    assert len(stored) == 3
+    assert all(0.5 < fold["training"] <= 1 for fold in stored)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_strong_signal_is_found_out_of_fold_in_every_kind(kind, tmp_path):
+    """Scores rank the held-out units by what the first column tells, by scipy's Spearman."""
+    data = samples(n=90, kind=kind, signal=6.0)
+    outcome = data.outcome
+    splits = make_splits(data.ids, data.groups, outcome.strata(data.target), 3, 1, 1)
+    table = cross_validate(Procedure(factory("lr"), seed=1, inner=2), data, splits, tmp_path)
+    scores = table[list(outcome.score_columns)].to_numpy()
+    score = scores @ np.arange(scores.shape[1]) if outcome.by_class else scores[:, 0]
+    shown = data.radiomics.loc[table["unit"], "f0"].to_numpy()
+    for fold in range(3):
+        held_out = (table["fold"] == fold).to_numpy()
+        assert spearmanr(score[held_out], shown[held_out]).statistic > 0.5
