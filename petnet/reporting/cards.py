@@ -59,7 +59,7 @@ def images_section(page: Page) -> Section:
         gallery = read_gallery(files[unit])
         truth, badge = _truth(scores, pick.row, page.t)
         why = page.t("wrong" if pick.why == "wrong" else f"{pick.why}_{kind}")
-        said = tuple(_said(entry, unit) for entry in page.models)
+        said = tuple(_said(entry, unit, page.t) for entry in page.models)
         shown = tuple(p for view in gallery.views for p in pictures(view))
         cards.append(Card(unit, why, truth, badge, said, shown))
         windows = windows or _windows(gallery, page.t)
@@ -85,7 +85,7 @@ def _truth(scores: UnitScores, row: int, t: Words) -> tuple[str, str]:
     return outcome.labels[int(truth)], "known"
 
 
-def _said(entry: Entry, unit: str) -> Said:
+def _said(entry: Entry, unit: str, t: Words) -> Said:
     """Return a model's probability, its decided class, its expected labels or its risk."""
     scores = entry.scores
     rows = np.flatnonzero(scores.unit == unit)
@@ -96,8 +96,9 @@ def _said(entry: Entry, unit: str) -> Said:
         decided = int(scores.decision[rows[0]])
         return Said(entry, float(prediction[decided]), scores.outcome.labels[decided])
     if scores.outcome.kind == "multilabel":
-        return Said(entry, float(prediction.sum()))
-    return Said(entry, float(prediction[0]))
+        return Said(entry, float(prediction.sum()), t("expects"))
+    word = t("log_hazard") if scores.outcome.kind == "survival" else ""
+    return Said(entry, float(prediction[0]), word)
 
 
 def _windows(gallery: Gallery, t: Words) -> str:

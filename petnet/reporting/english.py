@@ -39,9 +39,9 @@ ENGLISH = {
     "censored": "censored",
     "created": "finished {date}",
     # summary
-    "asked_binary": "Can {target} be predicted from PET/CT? This page reports {models} on {n} {units}"
-    " with a known answer, {positive} of them positive ({share}).",
-    "asked_multiclass": "Which {target} can be predicted from PET/CT? This page reports {models} on"
+    "asked_binary": "Can {target} be predicted from PET/CT? This page reports {models} on {n}"
+    " {units} with a known answer, {positive} of them positive ({share}).",
+    "asked_multiclass": "Can {target} be predicted from PET/CT? This page reports {models} on"
     " {n} {units} with a known answer: {classes}.",
     "asked_ordinal": "Can {target} be predicted from PET/CT? This page reports {models} on {n}"
     " {units} with a known answer, in rising order: {classes}.",
@@ -88,10 +88,10 @@ ENGLISH = {
     "small_ordinal": "With {fewer} {units} in the smallest class, all figures are rough.",
     "small_ordinal_single": "With {fewer} test {units} in the smallest class, all figures are"
     " rough.",
-    "small_multilabel": "With as few as {fewer} {units} in the smaller class of a label, the figures"
-    " of single labels are rough.",
-    "small_multilabel_single": "With as few as {fewer} test {units} in the smaller class of a label,"
-    " the figures of single labels are rough.",
+    "small_multilabel": "With as few as {fewer} {units} in the smaller class of a label, the"
+    " figures of single labels are rough.",
+    "small_multilabel_single": "With as few as {fewer} test {units} in the smaller class of a"
+    " label, the figures of single labels are rough.",
     "small_survival": "With {fewer} events, all figures are rough.",
     "small_survival_single": "With {fewer} events in the test part, all figures are rough.",
     "generalise_single": "The test part speaks for {group} like those in it. Whether it holds"
@@ -155,22 +155,22 @@ ENGLISH = {
     "features_none": "The run has no features.parquet: no summary of features.",
     # models
     "models": "Models side by side",
-    "models_lead_binary": "AUC is the chance that a positive case scores higher than a negative one:"
-    " 0.5 is a coin, 1 is perfect.",
-    "models_lead_multiclass": "M is the chance that, of two {units} of different classes, the one of"
-    " a class has the higher probability of it, averaged over all pairs of classes: 0.5 is a coin,"
-    " 1 is perfect.",
-    "models_lead_ordinal": "The C-index is the chance that, of two {units} of different classes, the"
-    " one of the higher class is expected higher: 0.5 is a coin, 1 is perfect. Expected is the mean"
-    " of the classes' numbers, weighted by their probabilities.",
+    "models_lead_binary": "AUC is the chance that a positive case scores higher than a negative"
+    " one: 0.5 is a coin, 1 is perfect.",
+    "models_lead_multiclass": "M is the chance that, of two {units} of different classes, the one"
+    " of a class has the higher probability of it, averaged over all pairs of classes: 0.5 is a"
+    " coin, 1 is perfect.",
+    "models_lead_ordinal": "The C-index is the chance that, of two {units} of different classes,"
+    " the one of the higher class is expected higher: 0.5 is a coin, 1 is perfect. Expected is the"
+    " mean of the classes' numbers, weighted by their probabilities.",
     "models_lead_multilabel": "The macro AUC is the mean over labels of the chance that a positive"
     " case scores higher than a negative one: 0.5 is a coin, 1 is perfect.",
-    "models_lead_survival": "The C-index is the chance that, of two {units} of which it is known who"
-    " had the event first, that one has the higher risk: 0.5 is a coin, 1 is perfect.",
+    "models_lead_survival": "The C-index is the chance that, of two {units} of which it is known"
+    " who had the event first, that one has the higher risk: 0.5 is a coin, 1 is perfect.",
     "models_pairs": "Pairs are counted within each fold and averaged over repeats.",
     "models_caption": "{measure} of models and of single parameters on the same folds.",
-    "models_caption_single": "{measure} of models and of single parameters on the test part of one fixed"
-    " division ({n} {units}).",
+    "models_caption_single": "{measure} of models and of single parameters on the test part of one"
+    " fixed division ({n} {units}).",
     "model": "Model",
     "single": "Single parameters, no model",
     "interval": "{level} interval",
@@ -188,10 +188,10 @@ ENGLISH = {
     " sample could have given is not in it.",
     "means_unnamed": "The run does not say how the interval (thick line) was made.",
     "means_conditional": "The conditional interval (thin line; {method}) is made on each unit's"
-    " out-of-fold score{averaged}. It ignores that another training sample would give other models;"
-    " it is shown beside, not instead. Its {measure} is pooled over folds; biased low, because scores of"
-    " different folds come from different models and share no scale. Single parameters are not"
-    " fitted: pooling does not bias theirs.",
+    " out-of-fold score{averaged}. It ignores that another training sample would give other"
+    " models; it is shown beside, not instead. Its {measure} is pooled over folds; biased low,"
+    " because scores of different folds come from different models and share no scale. Single"
+    " parameters are not fitted: pooling does not bias theirs.",
     "versus": "Models against single parameters",
     "versus_caption": "AUC of the model minus AUC of the parameter on the same units (DeLong's"
     " paired test on each unit's score{averaged}): conditional on the fitted models, p unadjusted"
@@ -213,15 +213,16 @@ ENGLISH = {
     "roc": "ROC curves",
     "roc_lead": "Each curve is drawn from one out-of-fold score per unit{averaged}. A model's curve"
     " is pooled over folds; biased low, because scores of different folds come from different"
-    " models: its area need not equal the headline AUC above.",
+    " models: its area need not equal the figures above.",
     "roc_lead_single": "Each curve is drawn from one score per unit of the test part.",
     "roc_multiclass": "Each class is held against all others together, by its own probability.",
     "roc_ordinal": "Each step of the order is a question of its own: is the class higher? The score"
     " is the probability of all higher classes together.",
     "against_rest": "{label} against the rest",
     "above": "above {label}",
-    "roc_others": "Grey: the other curves of the same question, those of single parameters among"
-    " them where they have a direction.",
+    "roc_others": "Grey: the other models' curves of the same question.",
+    "roc_others_single": "Grey: the other curves of the same question, those of single parameters"
+    " among them.",
     "roc_band": "Shaded: pointwise {level} band ({method}).",
     "roc_grey": "Grey: the other curves.",
     "roc_area": "area of this curve {area}",
@@ -242,7 +243,8 @@ ENGLISH = {
     " they were of several patients, so the intervals are too narrow.",
     "calibration_caption": "Calibration figures of the runs.",
     "brier": "Brier score",
-    "brier_hint": "0 is perfect; the prevalence alone {reference}",
+    "brier_hint": "0 is perfect",
+    "brier_prevalence": "0 is perfect; the prevalence alone {reference}",
     "slope": "Slope",
     "slope_hint": "1 is ideal; below 1 too extreme",
     "intercept": "Intercept (calibration in the large)",
@@ -318,7 +320,7 @@ ENGLISH = {
     "survival_lead": "Kaplan-Meier curves of the groups that the models' decisions make. Every unit"
     " was put into its group by models that had not seen it{averaged_groups}. Shaded: pointwise"
     " 95 % intervals; marks: censored units.",
-    "averaged_groups": ", and into the group of most of {repeats} repeats",
+    "averaged_groups": ", by the majority of {repeats} repeats (a tie counts as high risk)",
     "survival_none": "{name}: no unit has a known time, so there is no curve.",
     "survival_alt": "Kaplan-Meier curves of {name}: {groups}",
     "survival_group": "{name}, {n} units, {events} events, {share} without event at {time}",
@@ -347,11 +349,13 @@ ENGLISH = {
     "units_axis": "{units}",
     # images
     "images": "PET/CT of some {units}",
-    "images_lead": "Chosen by {name}: {chosen}. The outline is what was delineated. PET is inverted (dark is hot); fusion"
-    " is PET in the hot scale on CT. The patient's right is on the left.",
+    "images_lead": "Chosen by {name}: {chosen}. The outline is what was delineated. PET is"
+    " inverted (dark is hot); fusion is PET in the hot scale on CT. The patient's right is on the"
+    " left.",
     "chosen_binary": "the furthest from the truth, then the highest and the lowest probabilities",
     "chosen_multiclass": "the furthest from the truth, then the surest and the least sure",
-    "chosen_ordinal": "the furthest from the truth, then the highest and the lowest expected classes",
+    "chosen_ordinal": "the furthest from the truth, then the highest and the lowest expected"
+    " classes",
     "chosen_multilabel": "the furthest from the truth over all labels, then those with the most and"
     " the fewest labels expected",
     "chosen_survival": "the highest and the lowest risks (a risk has no truth that it could be far"
@@ -376,6 +380,8 @@ ENGLISH = {
     "censored_at": "censored at {time}",
     "labels_true": "{count} of {known} labels: {labels}",
     "none": "none",
+    "expects": "expects",
+    "log_hazard": "log hazard",
     "mip_pet": "PET, MIP",
     "axial_ct": "CT, axial",
     "axial_pet": "PET, axial",

@@ -183,7 +183,7 @@ def survival_chart(
     latest = max(float(group.time.max(initial=0)) for group in groups)
     rows = len(groups) + 1
     with mpl.rc_context(style_of(name)):
-        figure, axes = axes_of(4.6, 3.0 + 0.17 * rows, left=0.86, below=0.5 + 0.17 * rows)
+        figure, axes = axes_of(4.6, 3.0 + 0.17 * rows, left=1.02, below=0.5 + 0.17 * rows)
         axes.patch.set_gid("frame")
         axes.set(xlim=(0, latest * 1.02), ylim=(0, 1.02), ylabel=axis[1])
         axes.set_xlabel(axis[0], labelpad=2)
@@ -227,10 +227,13 @@ def _numbers_at_risk(
     axes.text(0, first + 0.02, title, transform=place, fontsize=8, color=INK, va="center")
     for row, (group, word, colour) in enumerate(zip(groups, words, colours, strict=True), start=1):
         y = first - row * 0.17 / height
-        axes.text(
-            -0.02, y, word, transform=axes.transAxes, ha="right", va="center", fontsize=8,
-            color=colour, fontweight="bold",
+        axes.plot(
+            [-0.1, -0.05], [y, y], transform=axes.transAxes, color=colour, linewidth=3,
+            clip_on=False,
         )  # fmt: skip
+        axes.text(
+            -0.12, y, word, transform=axes.transAxes, ha="right", va="center", fontsize=8, color=INK
+        )
         for tick in ticks:
             axes.text(
                 tick, y, str(group.at_risk(tick)), transform=place, ha="center", va="center",

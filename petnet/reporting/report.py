@@ -74,8 +74,13 @@ def _render(content: dict[str, Any], t: Words) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(number=number, percent=percent, exact=exact)
+    environment.filters.update(number=number, percent=percent, exact=exact, capfirst=_capfirst)
     return environment.get_template("report.html.j2").render(t=t, **content)
+
+
+def _capfirst(text: str) -> str:
+    """Begin a sentence; names after the first letter stay as they are."""
+    return text[:1].upper() + text[1:]
 
 
 def _content(runs: Sequence[Run], t: Words) -> dict[str, Any]:

@@ -40,9 +40,9 @@ def roc_section(page: Page, panels: Sequence[RocPanel], lead: str = "") -> Secti
     Single parameters of a page of several questions stand behind only: they have no panel.
     """
     t = page.t
-    several = len({panel.question for panel in panels}) > 1
+    questions = list(dict.fromkeys(panel.question for panel in panels))
+    several = len(questions) > 1
     charts, absent = [], []
-    ids = {question: k for k, question in enumerate(dict.fromkeys(p.question for p in panels))}
     for panel in panels:
         entry, figure = panel.entry, panel.figure
         if several and entry.baseline:
@@ -56,11 +56,22 @@ def roc_section(page: Page, panels: Sequence[RocPanel], lead: str = "") -> Secti
             for p in panels
             if p.figure is not None and p.question == panel.question and p.entry is not entry
         ]
-        name = f"roc-{entry.key}" + (f"-{ids[panel.question]}" if panel.question else "")
+        name = f"roc-{entry.key}" + (
+            f"-{questions.index(panel.question)}" if panel.question else ""
+        )
         values = {"area": number(figure.area), "n": figure.n, "positive": figure.positive}
         label = t("roc_alt", name=title, units=page.units, **values)
         chart = roc_chart(name, label, figure, others, entry.colour, t("fpr"), t("tpr"))
         charts.append((panel, figure, chart))
-    methods = {figure.band.method for _, figure, _ in charts}
-    content = {"charts": charts, "absent": absent, "lead": lead, "several": several}
-    return Section("roc", {**content, "method": "; ".join(sorted(methods))})
+    grey = "roc_grey"
+    if several:
+        grey = "roc_others_single" if any(p.entry.baseline for p in panels) else "roc_others"
+    content = {
+        "groups": [(q, [chart for chart in charts if chart[0].question == q]) for q in questions],
+        "level": charts[0][1].band.level if charts else None,
+        "method": "; ".join(sorted({figure.band.method for _, figure, _ in charts})),
+        "lead": lead,
+        "grey": t(grey),
+        "absent": absent,
+    }
+    return Section("roc", content)

@@ -99,7 +99,8 @@ def _roc(page: Page) -> Section:
             question = page.t("above" if ordinal else "against_rest", label=contrast.name)
             figure = roc_figure(contrast, entry.label)
             panels.append(RocPanel(entry, question, contrast, figure))
-    panels.sort(key=lambda panel: [p.question for p in panels].index(panel.question))
+    questions = [panel.question for panel in panels]
+    panels = sorted(panels, key=lambda panel: questions.index(panel.question))
     return roc_section(page, panels, page.t("roc_ordinal" if ordinal else "roc_multiclass"))
 
 

@@ -6,7 +6,7 @@ from petnet.reporting import figures
 from petnet.reporting.kind_metrics import SurvivalFigures, survival_figures
 from petnet.reporting.pages import Page, Section
 from petnet.reporting.survival_curves import GroupCurve, group_curves
-from petnet.reporting.svg import NEGATIVE
+from petnet.reporting.svg import BASELINE_COLOUR
 from petnet.reporting.wording import Words, number
 
 __all__ = ["survival_sections"]
@@ -25,7 +25,7 @@ def survival_sections(page: Page) -> tuple[Section, ...]:
                 _alt(entry.label, curves, words, t),
                 curves,
                 words,
-                [entry.colour if curve.high_risk else NEGATIVE for curve in curves],
+                [entry.colour if curve.high_risk else BASELINE_COLOUR for curve in curves],
                 (time, t("event_free"), t("at_risk")),
             )
             charts.append((entry, chart))

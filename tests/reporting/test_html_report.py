@@ -1,6 +1,5 @@
 import csv
 import html
-import html.parser
 import json
 import re
 import shutil
@@ -9,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from pages_read import Page, cells, drawn_points, numbers_in, row_of, rows_in
 from report_runs import (
     NASTY,
     make_run,
@@ -30,31 +30,6 @@ SECTIONS = (
     "summary", "cohort", "models", "roc", "calibration", "decision", "distribution", "images",
     "configuration",
 )  # fmt: skip
-VOID = {"meta", "link", "br", "img", "input", "hr"}
-
-
-class Page(html.parser.HTMLParser):
-    """Every tag with its attributes and its own text; checks that tags are closed in order."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.open, self.rows = [], [], []
-        self.feed(text)
-        assert not self.open
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append((tag, len(self.tags) - 1))
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop()[0] == tag
-
-    def having(self, **wanted):
-        return [a for _, a in self.tags if all(a.get(k) == v for k, v in wanted.items())]
 
 
 @pytest.fixture(scope="module")
@@ -87,12 +62,6 @@ def run(runs, tmp_path):
 def rows_of(path):
     with path.open(newline="") as stream:
         return list(csv.DictReader(stream))
-
-
-def row_of(text, name):
-    """The numbers of a model's row in the comparison table, as machines read them."""
-    row = re.search(rf'<tr data-model="{name}">(.*?)</tr>', text, re.S).group(1)
-    return [float(v) for v in re.findall(r'<data value="([^"]+)">', row)], row
 
 
 def out_of_fold(run):
@@ -253,27 +222,26 @@ def test_the_best_single_parameter_is_named(run, model, said):
     assert said in sentence
 
 
-def path_points(text, gid):
-    group = re.search(rf'id="{gid}">\s*<path d="([^"]+)"', text, re.S).group(1)
-    return np.array([[float(v) for v in p] for p in re.findall(r"[ML] (\S+) (\S+)", group)])
+def test_decisions_are_those_of_metrics_json(runs, text):
+    (entry, *_) = json.loads((runs[0] / "metrics.json").read_text())["models"]
+    (row, _) = rows_in(text, "decision-figures")
+    wanted = [entry["decision"][k] for k in ("sensitivity", "specificity", "ppv", "accuracy")]
+    for cell, estimate in zip(row[1:], wanted, strict=True):
+        known = [estimate[k] for k in ("value", "low", "high") if estimate[k] is not None]
+        assert numbers_in(cell) == known
+    section = text.split('<section id="decision"')[1].split("</section>")[0]
+    assert "NPV" not in section
+    assert "Rule: positive above the training share" in text
 
 
 def test_area_of_the_drawn_roc_is_the_auc_of_sklearn(runs, text):
     scores = out_of_fold(runs[0]) | {"fusion": out_of_fold(runs[1])["fusion"]}
     for key, name in (("m0", "lr"), ("m1", "fusion"), ("b0", "SUVmax"), ("b2", "TLG41")):
-        frame = path_points(text, f"roc-{key}-frame")
-        (left, top), (right, bottom) = frame.min(axis=0), frame.max(axis=0)
-        x, y = path_points(text, f"roc-{key}-curve").T
-        area = np.trapezoid((bottom - y) / (bottom - top), (x - left) / (right - left))
+        x, y = drawn_points(text, f"roc-{key}")
+        area = np.trapezoid(y, x)
         expected = roc_auc_score(*scores[name])
         assert area == pytest.approx(expected, abs=1e-5)
         assert f"area of this curve {expected:.2f}" in text
-
-
-def cells(text, table):
-    body = re.search(rf'<table[^>]* id="{table}">(.*?)</table>', text, re.S).group(1)
-    rows = re.findall(r"<tr[^>]*>(.*?)</tr>", body.split("<tbody>")[1], re.S)
-    return [[re.sub("<[^>]+>", "", c) for c in re.findall(r"<t[hd].*?</t[hd]>", r)] for r in rows]
 
 
 def test_counts_of_the_cohort_add_up(runs, text):
