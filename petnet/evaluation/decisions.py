@@ -22,7 +22,7 @@ from petnet.stats.agreement import (
     quadratic_kappa,
 )
 from petnet.stats.bootstrap import percentile_interval
-from petnet.stats.clustered import clustered_proportion
+from petnet.stats.clustered import effective_number
 from petnet.stats.intervals import CONDITIONAL, Estimate, wilson_bounds
 from petnet.stats.survival import hazard_ratio, kaplan_meier, log_rank, median_survival
 
@@ -114,13 +114,19 @@ def _repeats(scored: Scored, text: str) -> str:
 def _share(
     scored: Scored, right: NDArray[np.bool_], among: NDArray[np.bool_], level: float
 ) -> Estimate:
-    """Return the share of rows that are right among some: a ratio of means over repeats."""
-    hits, trials, repeats = right & among, among, scored.repeats
+    """Return the share of rows that are right among some: a ratio of means over repeats.
+
+    The number of units behind the interval is that of one repeat, where units outnumber patients
+    the effective one, averaged over repeats.
+    """
+    k, n = float((right & among).sum()) / scored.repeats, float(among.sum()) / scored.repeats
+    value, units, method = k / n if n else np.nan, n, "Wilson"
     if scored.clustered:
-        return clustered_proportion(hits / repeats, trials / repeats, scored.patient, level)
-    k, n = hits.sum() / repeats, trials.sum() / repeats
-    low, high = map(float, wilson_bounds(k, n, level))
-    return Estimate(k / n if n else np.nan, low, high, level, f"Wilson; {CONDITIONAL}")
+        parts = [among & (scored.repeat == r) for r in np.unique(scored.repeat)]
+        found = [effective_number(right[part], scored.patient[part]) for part in parts]
+        units, method = float(np.mean(found)), "Wilson, effective number of units"
+    low, high = map(float, wilson_bounds(value * units if n else 0, units, level))
+    return Estimate(value, low, high, level, f"{method}; {CONDITIONAL}")
 
 
 def _of_confusion(

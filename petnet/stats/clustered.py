@@ -8,15 +8,9 @@ from numpy.typing import ArrayLike, NDArray
 from petnet.errors import InputError
 from petnet.stats._checks import binary, column, labels, level_of, same_length
 from petnet.stats.bootstrap import Weighted, resampled
-from petnet.stats.intervals import (
-    CONDITIONAL,
-    Estimate,
-    Scale,
-    transformed_interval,
-    wilson_bounds,
-)
+from petnet.stats.intervals import CONDITIONAL, Estimate, Scale, transformed_interval
 
-__all__ = ["clustered_auc_interval", "clustered_proportion", "weighted_auc"]
+__all__ = ["clustered_auc_interval", "effective_number", "weighted_auc"]
 
 WHERE = "AUC of several units per patient"
 
@@ -99,57 +93,39 @@ def clustered_auc_interval(
     return Estimate(value, low, high, level, name)
 
 
-def clustered_proportion(
-    successes: ArrayLike, trials: ArrayLike, group: ArrayLike, level: float = 0.95
-) -> Estimate:
-    r"""Return a proportion of units with Wilson's interval at the effective number of units.
+def effective_number(right: ArrayLike, group: ArrayLike) -> float:
+    r"""Return the number of independent units that would tell a proportion as precisely.
 
-    The number of trials is divided by the design effect of Rao and Scott (doi 10.2307/2532311),
-    the variance of the ratio :math:`p = \sum x_i / \sum m_i` over the patients i, relative to the
-    binomial one:
+    The number of units over the design effect of Rao and Scott (doi 10.2307/2532311), the variance
+    of the ratio :math:`p = \sum x_i / \sum m_i` over the G patients, with :math:`x_i` right units
+    of :math:`m_i`, relative to the binomial one:
 
     .. math:: \frac{G}{G - 1}\,\frac{\sum_i (x_i - p\,m_i)^2}{(\sum_i m_i)^2}
               \Big/ \frac{p (1 - p)}{\sum_i m_i}
 
-    It is held at 1 or above. Where all or none succeed no variance can be estimated, and the
-    effective number is that of the patients.
+    which is held at 1 or above. Where all or none are right no variance can be estimated, and it is
+    the number of patients.
 
     Parameters
     ----------
-    successes, trials : (n,) arrays
-        Of each unit, with 0 <= successes <= trials; fractions are allowed (means over repeats).
+    right : (n,) array of 0 and 1
+        May be empty.
     group : (n,) array
         The patient of each unit.
-    level : float
-
-    Returns
-    -------
-    Estimate
-        NaN without trials; bounds NaN where only one patient has any.
 
     Raises
     ------
     InputError
-        Values not finite, counts that are none, unequal lengths.
+        Values other than 0 and 1, unequal lengths.
     """
     where = "proportion of several units per patient"
-    x, m = column(where, "successes", successes), column(where, "trials", trials)
-    groups = labels(where, "group", group)
-    same_length(where, successes=x, trials=m, group=groups)
-    level_of(where, level)
-    if ((x < 0) | (x > m)).any():
-        raise InputError(where, "counts", "0 <= successes <= trials", "others")
-    name = f"Wilson, effective number of units; {CONDITIONAL}"
-    per_patient, sizes = np.bincount(groups, x), np.bincount(groups, m)
-    patients, total = int((sizes > 0).sum()), float(m.sum())
-    value = float(x.sum() / total) if total else np.nan
-    if np.array_equal(x, m) and total:
-        value = 1.0  # exactly, whatever the rounding of the sums
-    if patients < 2:
-        return Estimate(value, np.nan, np.nan, level, name)
-    effective = float(patients)
-    if 0 < value < 1:
-        spread = float(((per_patient - value * sizes) ** 2).sum()) * patients / (patients - 1)
-        effective = total / max(1.0, spread / (total * value * (1 - value)))
-    low, high = map(float, wilson_bounds(value * effective, effective, level))
-    return Estimate(value, low, high, level, name)
+    if np.size(right) == 0:
+        return 0.0
+    hits, groups = binary(where, right, both=False), labels(where, "group", group)
+    same_length(where, right=hits, group=groups)
+    x, m = np.bincount(groups, hits), np.bincount(groups)
+    patients, value = m.size, float(hits.mean())
+    if value in (0.0, 1.0) or patients == 1:
+        return float(patients)
+    spread = float(((x - value * m) ** 2).sum()) * patients / (patients - 1)
+    return hits.size / max(1.0, spread / (hits.size * value * (1 - value)))

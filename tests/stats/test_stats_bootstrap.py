@@ -8,9 +8,9 @@ from scipy.stats import bootstrap
 from petnet.errors import InputError
 from petnet.outcome import Outcome
 from petnet.stats.bootstrap import percentile_interval, resampled
-from petnet.stats.clustered import clustered_proportion
+from petnet.stats.clustered import effective_number
 from petnet.stats.headline import components_of_scores, ranked, weighted_headline
-from petnet.stats.intervals import wilson
+from petnet.stats.intervals import wilson_bounds
 
 
 def mean_of(values):
@@ -79,45 +79,35 @@ def test_brute_force_weights_are_copies_for_every_kind(kind):
 
 
 def test_statsmodels_cluster_robust_error_gives_the_effective_number():
-    """Of units that are all asked: the robust variance of an intercept, over the binomial one."""
+    """The robust variance of an intercept, over the binomial one."""
     rng = np.random.default_rng(5)
     patient = np.repeat(np.arange(40), rng.integers(1, 6, 40))
     right = (rng.normal(size=40)[patient] + 0.6 * rng.normal(size=patient.size) < 0.5).astype(float)
     fitted = sm.OLS(right, np.ones(right.size)).fit(
         cov_type="cluster", cov_kwds={"groups": patient, "use_correction": True}
     )
-    value = right.mean()
-    effective = value * (1 - value) / fitted.bse[0] ** 2
-    assert effective < right.size / 1.5
-    found = clustered_proportion(right, np.ones(right.size), patient)
-    z, n = 1.959963984540054, effective  # Wilson's bounds solve |p - b| = z sqrt(b (1 - b) / n)
-    for bound in (found.low, found.high):
-        assert abs(value - bound) == pytest.approx(z * np.sqrt(bound * (1 - bound) / n), rel=1e-9)
-    assert "effective" in found.method
+    found = effective_number(right, patient)
+    assert found == pytest.approx(right.mean() * (1 - right.mean()) / fitted.bse[0] ** 2, rel=1e-9)
+    assert found < right.size / 1.5
 
 
-def test_copies_of_a_patient_are_one():
+def test_analytic_copies_of_a_patient_are_one():
     right = (np.arange(50) < 31).astype(float)
-    alone = wilson(31, 50)
-    found = clustered_proportion(np.repeat(right, 6), np.ones(300), np.repeat(np.arange(50), 6))
-    assert found.value == alone.value
-    # the variance has G / (G - 1)
-    assert (found.low, found.high) == pytest.approx((alone.low, alone.high), abs=2e-3)
+    found = effective_number(np.repeat(right, 6), np.repeat(np.arange(50), 6))
+    assert found == pytest.approx(49)  # the variance has G / (G - 1)
+    assert effective_number(right, np.arange(50)) == pytest.approx(49)
+    # units that resemble each other less than by chance are not more than they are
+    assert effective_number(np.tile([0, 1], 20), np.repeat(np.arange(20), 2)) == 40
 
 
-def test_where_all_succeed_the_patients_count():
+def test_analytic_where_all_are_right_the_patients_count():
     patient = np.repeat(np.arange(8), 3)
-    asked = np.full(24, 1 / 3)  # means over repeats do not add up exactly
-    found, none = (clustered_proportion(x, asked, patient) for x in (asked, 0 * asked))
-    eight, zero = wilson(8, 8), wilson(0, 8)
-    assert (found.value, found.high) == (1.0, 1.0)
-    assert found.low == pytest.approx(eight.low)
-    assert (none.value, none.low) == (0.0, 0.0)
-    assert none.high == pytest.approx(zero.high)
-    nothing = clustered_proportion(np.zeros(3), np.zeros(3), [0, 1, 2])
-    assert np.isnan([nothing.value, nothing.low]).all()
-    with pytest.raises(InputError, match="successes <= trials"):
-        clustered_proportion([2], [1], [0])
+    assert effective_number(np.ones(24), patient) == 8
+    assert effective_number(np.zeros(24), patient) == 8
+    assert effective_number([], []) == 0
+    assert effective_number([1, 0, 1], [4, 4, 4]) == 1
+    with pytest.raises(InputError, match="0 or 1"):
+        effective_number([2], [0])
 
 
 def test_simulation_shares_of_many_lesions_are_covered():
@@ -127,9 +117,10 @@ def test_simulation_shares_of_many_lesions_are_covered():
         rate = rng.beta(3, 1.5, 40)  # mean 2/3
         patient = np.repeat(np.arange(40), 5)
         right = (rng.random(200) < rate[patient]).astype(float)
-        found = clustered_proportion(right, np.ones(200), patient)
-        hits += found.low <= 2 / 3 <= found.high
-        wrong = wilson(int(right.sum()), 200)
-        naive += wrong.low <= 2 / 3 <= wrong.high
+        units = effective_number(right, patient)
+        low, high = wilson_bounds(right.mean() * units, units)
+        hits += low <= 2 / 3 <= high
+        low, high = wilson_bounds(right.sum(), 200)
+        naive += low <= 2 / 3 <= high
     assert 0.92 <= hits / 400 <= 0.98
     assert naive / 400 < 0.9
