@@ -24,6 +24,7 @@ __all__ = [
     "check_writable_folder",
     "content_hash",
     "hash_of",
+    "json_text",
     "write_csv",
     "write_json",
     "write_text",
@@ -145,7 +146,12 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON, sorted and indented, whole or not at all."""
-    write_text(path, json.dumps(value, indent=2, sort_keys=True, default=str) + "\n")
+    write_text(path, json_text(value))
+
+
+def json_text(value: Any) -> str:
+    """Return JSON, sorted and indented."""
+    return json.dumps(value, indent=2, sort_keys=True, default=str) + "\n"
 
 
 def write_csv(path: Path, table: pd.DataFrame, index: bool = False) -> None:

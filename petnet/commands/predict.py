@@ -29,7 +29,7 @@ from petnet.evaluation.input_hashes import (
 from petnet.evaluation.inputs import Inputs, load_inputs
 from petnet.evaluation.prediction_table import decided, scored, truths
 from petnet.evaluation.run_folder import RunFolder, finished_run
-from petnet.files import write_csv
+from petnet.files import atomic_path
 from petnet.models.registry import load_model
 from petnet.progress import track
 from petnet.units import UnitTable, select_units
@@ -78,8 +78,10 @@ def run(config: DictConfig) -> int:
     out = Path(config.out)
     left_out = {unit: ("failed", reason) for unit, reason in changed.items()} | foreign
     status = _study_status(cohort, candidates, inputs, left_out, task)
-    write_csv(out, _ensemble(models, folder, inputs))
-    write_csv(with_suffix(out, ".status.csv"), status)
+    scores = _ensemble(models, folder, inputs)
+    with atomic_path(with_suffix(out, ".status.csv")) as rows, atomic_path(out) as predictions:
+        status.to_csv(rows, index=False)  # both files or none
+        scores.to_csv(predictions, index=False)
     missed = status[~status["status"].isin(["ok", "skipped"])]
     for row in missed.to_dict("records"):
         log.error("%s %s: %s", row["study"], row["status"], row["reason"])

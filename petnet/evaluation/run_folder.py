@@ -11,15 +11,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import quote
 
 from petnet import __version__
-from petnet.errors import InputError
+from petnet.errors import InputError, PetnetError
 from petnet.files import hash_of, write_json, write_text
 
 __all__ = ["RunFolder", "find_runs", "finished_run", "provenance", "run_name"]
@@ -70,21 +70,41 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder for this process; a killed process lets go by itself."""
+        """Hold the folder for this process; a killed process lets go by itself.
+
+        A mistake that is noticed before any work is done leaves no folder behind.
+        """
+        made = [p for p in (self.path, *self.path.parents) if not p.exists()]
         self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / ".lock").open("w") as stream:
-            try:
-                import fcntl
-            except ImportError:  # no such locks on this platform
+        try:
+            with (self.path / ".lock").open("w") as stream:
+                self._lock(stream)
                 yield
-                return
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise InputError(
-                    str(self.path), "run folder", "one process at a time", "another one in it"
-                ) from error
-            yield
+        except PetnetError:
+            if {p.name for p in self.path.iterdir()} <= {".lock", "config.yaml", "log.txt"}:
+                _remove(made, self.path)
+            raise
+
+    def _lock(self, stream: IO[str]) -> None:
+        try:
+            import fcntl
+        except ImportError:  # no such locks on this platform
+            return
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(
+                str(self.path), "run folder", "one process at a time", "another one in it"
+            ) from error
+
+
+def _remove(made: list[Path], folder: Path) -> None:
+    """Remove a bare run folder and the empty ones above it, as far as they were made for it."""
+    if folder in made:
+        shutil.rmtree(folder, ignore_errors=True)
+    for above in made[1:]:
+        with suppress(OSError):  # another run is in it
+            above.rmdir()
 
 
 def run_name(config: Mapping[str, Any], fingerprint: str) -> str:
