@@ -31,7 +31,7 @@ class Smote:
         discrete: Sequence[int],
         seed: int,
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Return the table with synthetic rows added until all classes are as frequent as the largest.
+        """Return the table with synthetic rows added until all classes are as large as the largest.
 
         Parameters
         ----------
