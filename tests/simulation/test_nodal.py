@@ -313,3 +313,32 @@ def test_config_builds_the_cohort():
     config = OmegaConf.load(ROOT / "configs" / "simulation" / "nodal.yaml")
     config.seed = 1  # that of the command line, which this file refers to
     assert instantiate(config) == NodalCohort()
+
+
+@pytest.mark.full
+def test_images_show_what_was_planted_and_nothing_else_trial():
+    """120 balanced patients: AUC of what is measured in the images and their CT."""
+    cohort = NodalCohort(120, 2, prevalence=0.5)
+    labels, rows = cohort.labels(), []
+    for index in range(120):
+        patient = cohort.draw(index)
+        made = cohort.pet(patient)
+        ct = cohort.ct(patient, made.voxels[0].edge_mm)
+        suv = made.image.array[made.labels.array == 1]
+        nodes = (made.labels.array > 1) & (made.labels.array < patient.blood_label)
+        blood = made.image.array[made.labels.array == patient.blood_label].mean()
+        center = np.array(patient.primary.center) * patient.anatomy.scale
+        at = np.rint((np.linalg.inv(ct.affine) @ [*center, 1])[:3]).astype(int)
+        core = tuple(slice(i - 1, i + 2) for i in at)
+        rows.append(
+            (
+                suv.max(), ct.array[core].mean(), suv.size, suv.std() / suv.mean(),
+                made.image.array[nodes].max() / blood, nodes.sum(), blood,
+            )
+        )  # fmt: skip
+    columns_of = np.array(rows).T
+    error = auc_error(0.8, 60, 60)
+    for carrier in columns_of[:2]:
+        assert abs(auc(carrier, labels) - 0.8) < 3.5 * error
+    for blind in columns_of[2:]:
+        assert abs(auc(blind, labels) - 0.5) < 3.5 * auc_error(0.5, 60, 60)

@@ -359,3 +359,28 @@ def test_config_builds_the_cohort():
     config = OmegaConf.load(ROOT / "configs" / "simulation" / "peritoneal.yaml")
     config.seed = 1  # that of the command line, which this file refers to
     assert instantiate(config) == PeritonealCohort()
+
+
+@pytest.mark.full
+def test_images_show_what_was_planted_and_nothing_else_trial():
+    """80 patients: AUC, over all regions, of what is measured in the images."""
+    cohort = PeritonealCohort(80, 2, prevalence=1.0, single_arm_rate=0.0)
+    rows = {"fdg": [], "fapi": []}
+    truth = np.array([cohort.deposits(i) for i in range(80)]).ravel()
+    for index in range(80):
+        patient = cohort.draw(index)
+        for scan in patient.scans:
+            pet, labels = cohort.pet(patient, scan)
+            for number in range(1, 14):
+                suv = pet.array[labels.array == number]
+                rows[scan.tracer.arm].append(
+                    (suv.mean(), suv.max(), suv.std() / suv.mean(), suv.size)
+                )
+    positive, negative = int(truth.sum()), int((~truth).sum())
+    for arm, wanted in (("fdg", 0.75), ("fapi", 0.85)):
+        mean, largest, spread, size = np.array(rows[arm]).T
+        error = auc_error(wanted, positive, negative)
+        assert abs(auc(mean, truth) - wanted) < 3.5 * error
+        assert wanted - 0.08 < auc(largest, truth) < wanted + 3.5 * error
+        for blind in (spread, size):
+            assert abs(auc(blind, truth) - 0.5) < 3.5 * auc_error(0.5, positive, negative)
