@@ -15,12 +15,12 @@ import pandas as pd
 from petnet.cohort.splits import Fold, Splits, inner_folds
 from petnet.devices import Device
 from petnet.errors import InputError
-from petnet.evaluation.headline import headline
 from petnet.evaluation.prediction_table import decided, scored, truths
 from petnet.files import write_csv, write_json
 from petnet.models.protocol import FitContext, Model, Samples
 from petnet.models.registry import load_model, save_model
 from petnet.progress import track
+from petnet.stats.headline import headline
 
 __all__ = ["Procedure", "cross_validate", "fold_folder", "fold_seed"]
 

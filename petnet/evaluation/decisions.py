@@ -134,16 +134,12 @@ def _of_confusion(
 ) -> Estimate:
     """Return a figure of each repeat's confusion matrix, averaged; a bootstrap of patients."""
     assert scored.decision is not None
-    _, code = np.unique(scored.unit, return_inverse=True)
-    patient = scored.averaged().patient
-    parts = [np.flatnonzero(scored.repeat == r) for r in np.unique(scored.repeat)]
-    tables = [(code[rows], scored.target[rows], scored.decision[rows]) for rows in parts]
+    unit, repeat = (np.unique(of, return_inverse=True)[1] for of in (scored.unit, scored.repeat))
+    classes = scored.outcome.outputs
+    cells = np.zeros((unit.max() + 1, scored.repeats, classes, classes))
+    cells[unit, repeat, scored.target.astype(int), scored.decision.astype(int)] = 1
 
     def mean(times: NDArray[np.float64]) -> float:
-        found = [
-            figure(confusion_matrix(truth, decision, scored.outcome.outputs, times[unit]))
-            for unit, truth, decision in tables
-        ]
-        return float(np.mean(found))
+        return float(np.mean([figure(table) for table in np.tensordot(times, cells, axes=1)]))
 
-    return percentile_interval(mean, patient, level)
+    return percentile_interval(mean, scored.averaged().patient, level)

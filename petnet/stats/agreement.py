@@ -13,9 +13,7 @@ __all__ = ["accuracy", "balanced_accuracy", "confusion_matrix", "quadratic_kappa
 WHERE = "decisions"
 
 
-def confusion_matrix(
-    truth: ArrayLike, decision: ArrayLike, classes: int, times: ArrayLike | None = None
-) -> NDArray[np.float64]:
+def confusion_matrix(truth: ArrayLike, decision: ArrayLike, classes: int) -> NDArray[np.float64]:
     """Count the units by class and decision.
 
     Parameters
@@ -23,8 +21,6 @@ def confusion_matrix(
     truth, decision : (n,) arrays
         Indices from 0 to `classes` − 1.
     classes : int
-    times : (n,) array, optional
-        How often each unit stands there; once by default.
 
     Returns
     -------
@@ -42,9 +38,7 @@ def confusion_matrix(
         bad = ~np.isin(values, np.arange(classes))
         if bad.any():
             raise InputError(WHERE, name, f"indices from 0 to {classes - 1}", f"{values[bad][0]:g}")
-    weights = np.ones(codes.size) if times is None else column(WHERE, "times", times)
-    cells = (codes * classes + chosen).astype(np.intp)
-    counted = np.bincount(cells, weights=weights, minlength=classes**2)
+    counted = np.bincount((codes * classes + chosen).astype(np.intp), minlength=classes**2)
     return counted.reshape(classes, classes).astype(np.float64)
 
 
