@@ -42,13 +42,20 @@ def test_every_verb_is_shown():
 def test_the_commands_run_one_after_the_other(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for verb, *words in commands(block_with("petnet simulate")):
-        if verb == "predict":
+        if verb in ("predict", "diff"):
             run = next(Path("runs").glob("her2-lr-*"))
             words = [w.replace("RUN", str(run)).replace("data/new", "data/her2") for w in words]
         assert main([verb, *words, *SMALL.get(verb, [])]) == 0, (verb, words)
     assert {"features.parquet", "predictions.csv"} <= {p.name for p in tmp_path.iterdir()}
     assert len(list(Path("runs").glob("her2-*/done.json"))) == 3
     assert Path("runs/report.html").stat().st_size > 100_000
+
+
+def test_the_combined_nodal_model_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for verb, *words in commands(block_with("nodal_combined")):
+        assert main([verb, *words, *SMALL.get(verb, [])]) == 0, (verb, words)
+    assert len(list(Path("runs").glob("nodal-lr_combined-*/done.json"))) == 1
 
 
 @pytest.mark.full
