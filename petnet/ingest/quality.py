@@ -11,7 +11,7 @@ import numpy as np
 
 from petnet.cohort import Cohort
 from petnet.errors import InputError, PetnetError
-from petnet.volume import Volume, check_same_grid, is_oriented, read_mask, read_volume
+from petnet.volume import Volume, check_same_grid, is_oriented, read_mask, read_volume, same_grid
 
 __all__ = [
     "Finding",
@@ -56,8 +56,7 @@ def check_study(cohort: Cohort, study: dict[str, Any]) -> Iterator[Finding]:
     if rois.empty:
         yield Finding(name, "rois", "error", "no region in the rois table")
     for roi in rois.to_dict("records"):
-        image = {"pet": pet, "ct": ct}[roi["grid"]]
-        yield from _check_roi(name, cohort, roi, image, study[roi["grid"]])
+        yield from _check_roi(name, cohort, roi, study, {"pet": pet, "ct": ct})
 
 
 def _read(study: str, what: str, cohort: Cohort, path: str | None) -> tuple[Volume | None, Finding]:
@@ -160,20 +159,28 @@ def _overlap(study: str, pet: Volume, ct: Volume) -> Finding:
 
 
 def _check_roi(
-    study: str, cohort: Cohort, roi: dict[str, Any], image: Volume | None, image_path: str | None
+    study: str,
+    cohort: Cohort,
+    roi: dict[str, Any],
+    row: dict[str, Any],
+    images: dict[str, Volume | None],
 ) -> Iterator[Finding]:
     """Look at one region; nothing is said of one whose image cannot be read, as that is said."""
     what = f"roi {roi['roi']}"
     label = roi.get("label")
+    path = cohort.path(roi["path"])
+    image = images[roi["grid"]]
     try:
-        mask = read_mask(cohort.path(roi["path"]), int(label) if label == label and label else None)
+        mask = read_mask(path, int(label) if label == label and label else None)
         if image is None:
-            if not isinstance(image_path, str):
-                text = f"{roi['path']}: grid: expected a {roi['grid']} to lie on, but got none"
+            if not isinstance(row[roi["grid"]], str):
+                text = f"{path}: grid: expected a {roi['grid']} to lie on, but got none"
                 yield Finding(study, what, "error", text)
             return
-        check_same_grid(image, mask, str(cohort.path(roi["path"])))
-        check_defined(image, mask, str(cohort.path(str(image_path))))
+        check_same_grid(image, mask, str(path))
+        for name, volume in images.items():
+            if volume is not None:
+                check_defined(volume, mask, str(cohort.path(row[name])))
     except PetnetError as error:
         yield Finding(study, what, "error", str(error))
         return
@@ -185,13 +192,24 @@ def _check_roi(
 
 
 def check_defined(image: Volume, mask: Volume, source: str) -> None:
-    """Refuse NaN or infinity inside a mask on the image's grid; outside they are no harm.
+    """Refuse NaN or infinity inside a mask; outside they are no harm.
+
+    An image on another grid than the mask's is looked at where its voxel centres lie in the mask.
 
     Raises
     ------
     InputError
     """
-    bad = int((~np.isfinite(image.array[mask.array])).sum())
+    undefined = ~np.isfinite(image.array)
+    if not undefined.any():
+        return
+    if same_grid(image, mask):
+        bad, all_of = int((undefined & mask.array).sum()), f" of {int(mask.array.sum())}"
+    else:
+        to_mask = np.linalg.inv(mask.affine) @ image.affine
+        index = np.rint(np.argwhere(undefined) @ to_mask[:3, :3].T + to_mask[:3, 3]).astype(int)
+        index = index[((index >= 0) & (index < mask.array.shape)).all(axis=1)]
+        bad, all_of = int(mask.array[tuple(index.T)].sum()), ""
     if bad:
-        found = f"NaN or infinity in {bad} of {int(mask.array.sum())} voxels"
+        found = f"NaN or infinity in {bad}{all_of} voxels"
         raise InputError(source, "values inside the mask", "finite numbers", found)

@@ -99,9 +99,21 @@ def test_mask_on_another_grid_empty_or_over_nan(study):
         "pet.nii: values inside the mask: expected finite numbers, but got NaN or infinity in 1 of"
     )
     assert text in study(pet=pet)["roi lesion"].text
-    pet[7, 7, 7] = 1
+    pet[7, 7, 7] = 8
     pet[0, 0, 0] = np.inf
     assert study(pet=pet)["roi lesion"].severity == "ok"
+
+
+@pytest.mark.parametrize(("index", "severity"), [((7, 7, 7), "error"), ((0, 0, 0), "ok")])
+def test_the_other_image_is_looked_at_on_its_own_grid(study, index, severity):
+    """The CT is shifted by a quarter of a voxel; the first index still lies in the lesion."""
+    hu = np.where(((np.indices((16, 16, 16)) - 7.5) ** 2).sum(0) < 40, 30.0, -1000.0)
+    hu[index] = -np.inf
+    moved = AFFINE.copy()
+    moved[:3, 3] = 1.0
+    found = study(ct=hu, ct_affine=moved)["roi lesion"]
+    assert found.severity == severity
+    assert ("ct.nii: values inside the mask" in found.text) == (severity == "error")
 
 
 def test_tiny_lesion_is_a_warning(study):
