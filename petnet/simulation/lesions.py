@@ -53,7 +53,7 @@ EAST = Center(
 
 
 # SUVmean over liver at latent 0, and standard deviation of its logarithm given the label.
-UPTAKE = {"fdg": (2.0, 0.45), "fapi": (4.5, 0.5)}
+UPTAKE = {"fdg": (2.0, 0.5), "fapi": (4.5, 0.6)}
 REFERENCES = {"liver": 30.0, "blood_pool": 16.0}  # diameters in mm
 
 
