@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import nibabel as nib
 import pandas as pd
 import pytest
 
@@ -31,9 +32,10 @@ def test_changed_units_are_rows_and_the_rest_is_predicted(own, work, tmp_path):
     code, status = predict(work, folder, run, out)
     assert code == 0
     assert (status["status"] == "ok").all()
-    (folder / "images" / "P0003" / "pet.nii.gz").write_bytes(
-        (folder / "images" / "P0004" / "pet.nii.gz").read_bytes()
-    )
+    pet = folder / "images" / "P0003" / "pet.nii.gz"
+    image = nib.load(pet)
+    brighter = image.__class__(image.get_fdata() * 1.1, image.affine, image.header)
+    nib.save(brighter, pet)
     targets = pd.read_csv(folder / "targets.csv", dtype=str)
     targets.loc[targets["patient"] == "P0006", "age"] = "99"
     targets.to_csv(folder / "targets.csv", index=False)
