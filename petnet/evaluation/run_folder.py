@@ -218,8 +218,17 @@ def find_runs(given: list[Path]) -> list[Path]:
         below = [done.parent for done in path.glob(f"*{os.sep}done.json")]
         if not below:
             raise InputError(str(path), "run", "a run folder or a folder of finished runs", "none")
-        runs += _newest_comparison(below)
+        runs += _newest_comparison(_of_this_format(below))
     return runs
+
+
+def _of_this_format(runs: list[Path]) -> list[Path]:
+    """Leave out the runs of other versions, unless there are none but those."""
+    found = [run for run in runs if _format_of(run / "done.json") == FORMAT]
+    left = sorted(run.name for run in runs if run not in found)
+    if found and left:
+        log.warning("of another format than %s, not in this report: %s", FORMAT, ", ".join(left))
+    return found or runs
 
 
 def _newest_comparison(runs: list[Path]) -> list[Path]:

@@ -65,3 +65,15 @@ def test_a_run_of_another_format_is_refused_with_its_remedy(own, work, tmp_path,
         assert "expected 2, but got 1" in text
         assert "Train again" in text
         assert not out.exists()
+
+
+def test_a_folder_with_runs_of_another_format_gives_the_others(own, tmp_path):
+    _, run = own
+    old = shutil.copytree(run, run.parent / "her2-lr-0000000000")
+    (old / "done.json").write_text(json.dumps({"format": 1, "failures": 0}))
+    out = tmp_path / "page.html"
+    assert main(["report", f"run='{run.parent}'", f"out='{out}'"]) == 0
+    assert run.name in out.read_text()
+    assert old.name not in out.read_text()
+    (run / "done.json").write_text((old / "done.json").read_text())
+    assert main(["report", f"run='{run.parent}'", f"out='{out}'"]) == 2
