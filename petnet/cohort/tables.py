@@ -207,14 +207,16 @@ def _validate(name: str, source: str, table: pd.DataFrame, schema: Any) -> pd.Da
         expected = {
             "not_nullable": "a value",
             "field_uniqueness": "unique values",
-        }.get(case["check"], str(case["check"]).replace("coerce_dtype", "values of type "))
+            "coerce_dtype('float64')": "a number",
+        }.get(case["check"], str(case["check"]))
         found = "nothing" if case["check"] == "not_nullable" else repr(case["failure_case"])
-        more = len(errors.failure_cases) - 1
+        places = errors.failure_cases[["column", "index"]].dropna().drop_duplicates()
+        more = len(places) - 1
         raise InputError(
             source,
             f"table {name}{row}, column {case['column']}",
             expected,
-            found + (f" (and {more} more such problems)" if more else ""),
+            found + (f" (and {more} more such problems)" if more > 0 else ""),
         ) from None
     return valid
 

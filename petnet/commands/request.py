@@ -52,6 +52,9 @@ def check_settings(verb: str, config: DictConfig) -> None:
         raise InputError("settings", missing[0], "a value", "none", remedy)
     for key, value in _known(settings):
         _check_value(key, value)
+    data: Any = config.get("data")
+    if data is not None:
+        check_writable_folder(Path(data.cache), "data.cache")
     out: Any = config.get("out")
     if out is not None:
         (check_writable_folder if verb in FOLDER_MAKERS else check_writable)(Path(out))

@@ -87,7 +87,7 @@ REFUSALS = {
     "absent column": ({"rois": ROIS.replace(",path", ",file")}, "rois.*'path'"),
     "text for a number": (
         {"studies": (STUDIES + ROWS).replace(",70\n", ",heavy\n")},
-        "row 2, column weight_kg.*float.*heavy",
+        "row 2, column weight_kg: expected a number, but got 'heavy'$",
     ),
     "negative weight": (
         {"studies": (STUDIES + ROWS).replace(",70\n", ",-7\n")},
