@@ -35,7 +35,8 @@ ABOVE = (
 OVER_REPEATS = "; means over {n} repeats, with intervals for the units of one"
 RISK = (
     "high risk where the hazard is above that of the average unit of the training part of the "
-    "fold{repeats}; groups are made by models that had not seen the unit"
+    "fold{repeats}; groups are made by models that had not seen the unit; test and hazard ratio "
+    "take them as given"
 )
 IN_REPEATS = ", in at least half of {n} repeats"
 INDEPENDENT = "units treated as independent"
@@ -78,7 +79,11 @@ def class_decision(scored: Scored, level: float) -> dict[str, Any]:
 
 
 def risk_groups(scored: Scored, level: float) -> dict[str, Any]:
-    """Return what becomes of the units called low and high risk by most repeats."""
+    """Return what becomes of the units called low and high risk by most repeats.
+
+    Out-of-fold groups are not independent of one another, so that p value and interval are
+    approximate (Simon et al., doi 10.1093/bib/bbr001); the C-index is what a model is judged by.
+    """
     units = scored.averaged()
     high = majority(scored)
     time, event = units.target.T

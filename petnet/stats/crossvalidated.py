@@ -97,7 +97,10 @@ class FoldFigures:
         return made
 
     def only(self, component: int) -> FoldFigures | None:
-        """Return one component alone, of the folds that have it; None where none has."""
+        """Return one component alone, of the folds that have it; None where none has.
+
+        The sizes of the folds remain those with all units, known for this component or not.
+        """
         rows = self.pairs[:, component] > 0
         if not rows.any():
             return None
@@ -167,7 +170,10 @@ def corrected_interval(
 
     with J − 1 degrees of freedom. In simulations with a refitted linear model the 95 % logit
     interval covered the expected AUC in 95 % of cohorts of 118 and 200, and in 91–97 % of cohorts
-    of 36 with 13 positives; the Wald interval fell to 84 % there, hence the default.
+    of 36 with 13 positives; the Wald interval fell to 84 % there, hence the default. With ridge
+    regression refitted in 3 x 5 folds of 150 cohorts of 120 it covered 97 % for the C-index of
+    three ordered classes, of survival with 40 % censored and for the AUC over three labels, and
+    92 % for Hand and Till's M.
 
     Of a figure of C components with shares :math:`w_{jc}`, :math:`w_j` is their mean over c and
     :math:`a_j - \bar a` the mean of :math:`w_{jc} (a_{jc} - \bar a_c) / w_j`: a fold that lacks an
