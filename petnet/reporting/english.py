@@ -152,6 +152,7 @@ ENGLISH = {
     "features_lead": "{columns} features of {rows} {units}.",
     "features_set": "Feature set",
     "features_image": "Image",
+    "features_parts": "Series, parts and changes",
     "features_none": "The run has no features.parquet: no summary of features.",
     # models
     "models": "Models side by side",

@@ -97,7 +97,7 @@ def read_gallery(path: Path) -> Gallery:
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             arrays = {key: stored[key] for key in stored.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
         raise InputError(str(path), "content", "arrays saved by numpy", str(error)) from None
     views = []
     for name in VIEWS:

@@ -67,7 +67,10 @@ def roc_section(page: Page, panels: Sequence[RocPanel], lead: str = "") -> Secti
     if several:
         grey = "roc_others_single" if any(p.entry.baseline for p in panels) else "roc_others"
     content = {
-        "groups": [(q, [chart for chart in charts if chart[0].question == q]) for q in questions],
+        # of one model the questions stand side by side, of several the models
+        "groups": [("", charts)]
+        if len(page.models) == 1
+        else [(q, [chart for chart in charts if chart[0].question == q]) for q in questions],
         "level": charts[0][1].band.level if charts else None,
         "method": "; ".join(sorted({figure.band.method for _, figure, _ in charts})),
         "lead": lead,

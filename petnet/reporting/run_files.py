@@ -28,17 +28,32 @@ REQUIRED = (
     "baselines.csv",
     "metrics.json",
 )
+MEASURE = "measure"  # lesion quantities: their names have no image
 OPTIONAL = ("features.parquet", "features.provenance.json")
 
 
 @dataclass(frozen=True)
 class FeatureSummary:
-    """Size of the feature table, and how many columns each (set, image) has."""
+    """Size of the feature table, and how many columns each (set, image) has.
+
+    Attributes
+    ----------
+    rows, columns : int
+    by_image : tuple of (set, image, parts, columns)
+        `parts` are the series, compartments and changes that stand before the name of the set.
+    settings : any
+        What the provenance file says, without single columns.
+    """
 
     rows: int
     columns: int
-    by_image: tuple[tuple[str, str, int], ...]
+    by_image: tuple[tuple[str, str, int, int], ...]
     settings: Any
+
+    @property
+    def parts(self) -> int:
+        """The largest number of parts of any set."""
+        return max((row[2] for row in self.by_image), default=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,15 +214,15 @@ def _features(folder: Path) -> FeatureSummary | None:
 
     try:
         metadata = parquet.read_metadata(path)
-        names = [n for n in parquet.read_schema(path).names if "__" in n.lstrip("_")]
+        names = [n for n in parquet.read_schema(path).names if "__" in n.strip("_")]
     except (OSError, ValueError) as error:  # ArrowInvalid is a ValueError
         raise InputError(str(path), "content", "Parquet", str(error)) from None
-    counts: dict[tuple[str, str], int] = {}
+    parts: dict[tuple[str, str], list[str]] = {}
     for name in names:
-        featureset, rest = name.rsplit("__", 1)
-        key = (featureset, rest.split("_", 1)[0] if rest.count("_") > 1 else "")
-        counts[key] = counts.get(key, 0) + 1
-    by_image = tuple((s, i, n) for (s, i), n in counts.items())
+        *before, featureset, rest = name.split("__")
+        image = "" if featureset == MEASURE or rest.count("_") < 2 else rest.split("_", 1)[0]
+        parts.setdefault((featureset, image), []).append("__".join(before))
+    by_image = tuple((*key, len(set(found)), len(found)) for key, found in parts.items())
     beside = folder / "features.provenance.json"
     settings = _without_columns(read_any_json(beside)) if beside.is_file() else None
     return FeatureSummary(metadata.num_rows, len(names), by_image, settings)

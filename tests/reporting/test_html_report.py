@@ -271,6 +271,19 @@ def test_features_are_summed_up_without_a_line_per_column(text):
     assert "LFYI" not in text
 
 
+def test_features_of_many_parts_are_counted_once_per_set(run, tmp_path):
+    import pandas as pd
+
+    names = [f"{arm}__r{k}__basic__original_glcm_f{i}_3d" for arm in ("fdg", "fapi")
+             for k in range(13) for i in range(2)]  # fmt: skip
+    names += [f"delta__fdg__r{k}__measure__short_axis_mm" for k in range(13)]
+    pd.DataFrame(0.0, index=["a"], columns=names).to_parquet(run / "features.parquet")
+    text = write_report([run], tmp_path / "o.html").read_text()
+    assert cells(text, "features") == [
+        ["basic", "original", "26", "52"], ["measure", "", "13", "13"],
+    ]  # fmt: skip
+
+
 def test_text_from_files_is_escaped(page, text):
     assert NASTY not in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text

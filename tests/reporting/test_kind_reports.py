@@ -162,6 +162,14 @@ def test_curves_of_classes_have_the_area_of_sklearn(runs, texts):
     assert "Squamous against the rest" in texts["multiclass"]
 
 
+def test_questions_of_one_model_stand_side_by_side(runs, tmp_path):
+    text = write_report(runs["ordinal"][:1], tmp_path / "o.html").read_text()
+    section = text.split('<section id="roc"')[1].split("</section>")[0]
+    assert "<h3>" not in section
+    assert section.count('<div class="panels">') == 1
+    assert re.findall(r"above \w+(?=</b>)", section) == ["above PD", "above SD", "above PR"]
+
+
 def test_medians_of_the_expected_class_are_those_of_the_predictions(runs, texts):
     units, labels = units_of(runs["ordinal"][0]), list(OUTCOMES["ordinal"].labels)
     expected = sum(k * units[f"probability_{label}"] for k, label in enumerate(labels))
