@@ -24,7 +24,9 @@ __all__ = [
     "check_writable_folder",
     "content_hash",
     "hash_of",
+    "intact",
     "json_text",
+    "read_json",
     "write_csv",
     "write_json",
     "write_text",
@@ -136,6 +138,33 @@ def _refusal(temporary: Path) -> str | None:
     except OSError as error:
         return _words(error)
     return None
+
+
+@contextmanager
+def intact(path: Path, expected: str) -> Iterator[None]:
+    """Name the file of which a parser says, in its own words, that it is damaged or foreign.
+
+    Raises
+    ------
+    InputError
+        What is read inside is no JSON, CSV, YAML, Parquet or archive, or lacks an entry.
+    """
+    import zipfile
+
+    import yaml  # type: ignore[import-untyped]
+
+    broken = (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, yaml.YAMLError)
+    try:
+        yield
+    except broken as error:
+        found = f"other content ({type(error).__name__}: {error})"
+        raise InputError(str(path), "content", expected, found) from error
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file that petnet wrote; an `InputError` names it if it is damaged."""
+    with intact(path, "JSON that petnet wrote"):
+        return json.loads(path.read_text(encoding="utf-8"))
 
 
 def write_text(path: Path, text: str) -> None:

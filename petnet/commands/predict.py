@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Collection
@@ -29,7 +28,7 @@ from petnet.evaluation.input_hashes import (
 from petnet.evaluation.inputs import Inputs, load_inputs
 from petnet.evaluation.prediction_table import decided, scored, truths
 from petnet.evaluation.run_folder import RunFolder, finished_run
-from petnet.files import atomic_path
+from petnet.files import atomic_path, intact, read_json
 from petnet.models.registry import load_model
 from petnet.progress import track
 from petnet.units import UnitTable, select_units
@@ -53,8 +52,10 @@ def run(config: DictConfig) -> int:
     from omegaconf import OmegaConf
 
     folder = finished_run(Path(config.run))
-    trained: Any = OmegaConf.load(folder.path / "config.yaml")
-    known = json.loads((folder.path / "provenance.json").read_text(encoding="utf-8"))
+    settings = folder.path / "config.yaml"
+    with intact(settings, "the settings of a run"):
+        trained: Any = OmegaConf.load(settings)
+    known = read_json(folder.path / "provenance.json")
     cohort = open_cohort(config)
     task = build(trained.task, "task", STORED)
     models = sorted(folder.path.glob("folds/*/model"))
@@ -137,7 +138,9 @@ def _ensemble(models: list[Path], folder: RunFolder, inputs: Inputs) -> pd.DataF
             made[row] = load_model(path).predict(samples)
     mean = made.mean(axis=0)
     spread = made.std(axis=0, ddof=1) if len(made) > 1 else np.full_like(mean, np.nan)
-    seen = set(pd.read_csv(folder.path / "units.csv", dtype={"unit": str})["unit"])
+    units = folder.path / "units.csv"
+    with intact(units, "the units of a run"):
+        seen = set(pd.read_csv(units, dtype={"unit": str})["unit"])
     return pd.DataFrame(
         {
             "unit": samples.ids,
@@ -160,7 +163,10 @@ def _spread(column: str) -> str:
 def _base(models: list[Path]) -> list[float]:
     """Return the shares that decisions compare with: their mean over the folds' training parts."""
     folds = [path.parent / "fold.json" for path in models]
-    shares = [json.loads(path.read_text(encoding="utf-8"))["base"] for path in folds]
+    shares = []
+    for path in folds:
+        with intact(path, "the base rates of a fold"):
+            shares.append(read_json(path)["base"])
     return [float(share) for share in np.mean(shares, axis=0)]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import pandas as pd
 
 from petnet.errors import InputError
 from petnet.evaluation.run_folder import NAMED_BY, finished_run
+from petnet.files import intact, read_json
 
 __all__ = ["Difference", "differences"]
 
@@ -74,8 +74,11 @@ def _settings(first: Path, second: Path) -> Iterator[Difference]:
     """Yield differing settings, those that name the run before the others."""
     from omegaconf import OmegaConf
 
-    configs = [OmegaConf.load(folder / "config.yaml") for folder in (first, second)]
-    flat = [dict(_flat(OmegaConf.to_container(config))) for config in configs]
+    flat = []
+    for folder in (first, second):
+        with intact(folder / "config.yaml", "the settings of a run"):
+            config = OmegaConf.load(folder / "config.yaml")
+        flat.append(dict(_flat(OmegaConf.to_container(config))))
     found = [
         Difference("setting" if _decides(key) else "other setting", key, a, b)
         for key, a, b in _pairs(*flat)
@@ -107,7 +110,7 @@ def _pairs(a: Mapping[str, str], b: Mapping[str, str]) -> Iterator[tuple[str, st
 def _json(folder: Path, name: str) -> Any:
     path = folder / name
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path)
     except FileNotFoundError as error:
         raise InputError(str(path), "file", "one, as the run is finished", "none") from error
 
@@ -127,11 +130,12 @@ def _table(folder: Path, name: str, keys: Sequence[str]) -> dict[str, dict[str, 
     path = folder / name
     if not path.is_file():
         raise InputError(str(path), "file", "one, as the run is finished", "none")
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
     rows = {}
-    for row in table.to_dict("records"):
-        name_of = " ".join(str(row.pop(key)) for key in keys)
-        rows[name_of.strip()] = {str(k): str(v) for k, v in row.items()}
+    with intact(path, f"a table with the columns {', '.join(keys)}"):
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        for row in table.to_dict("records"):
+            name_of = " ".join(str(row.pop(key)) for key in keys)
+            rows[name_of.strip()] = {str(k): str(v) for k, v in row.items()}
     return rows
 
 
@@ -151,24 +155,27 @@ def _splits(first: Path, second: Path) -> Iterator[Difference]:
     """Yield units that are held out in other folds."""
     held: list[dict[str, str]] = []
     for folder in (first, second):
-        table = pd.read_csv(folder / "splits.csv", dtype={"unit": str})
-        table = table.sort_values(["repeat", "fold"])
-        names = "r" + table["repeat"].astype(str) + "f" + table["fold"].astype(str)
-        joined = names.groupby(table["unit"]).agg(" ".join)
+        path = folder / "splits.csv"
+        with intact(path, "the columns repeat, fold, unit"):
+            table = pd.read_csv(path, dtype={"unit": str}).sort_values(["repeat", "fold"])
+            names = "r" + table["repeat"].astype(str) + "f" + table["fold"].astype(str)
+            joined = names.groupby(table["unit"]).agg(" ".join)
         held.append({str(unit): str(folds) for unit, folds in joined.items()})
     for unit, a, b in _pairs(*held):
         yield Difference("split", unit, a, b)
 
 
 def _features(folder: Path) -> pd.DataFrame:
-    return pd.read_parquet(folder / "features.parquet")
+    with intact(folder / "features.parquet", "a Parquet table"):
+        return pd.read_parquet(folder / "features.parquet")
 
 
 def _predictions(folder: Path) -> pd.DataFrame:
     """Return the mean of each unit's held-out scores over the repeats."""
-    table = pd.read_csv(folder / "predictions.csv", dtype={"unit": str})
-    scores = [c for c in table if c == "risk" or str(c).startswith("probability")]
-    means: pd.DataFrame = table.groupby("unit")[scores].mean()
+    with intact(folder / "predictions.csv", "a table with the column unit"):
+        table = pd.read_csv(folder / "predictions.csv", dtype={"unit": str})
+        scores = [c for c in table if c == "risk" or str(c).startswith("probability")]
+        means: pd.DataFrame = table.groupby("unit")[scores].mean()
     return means
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from petnet.cohort import Cohort
 from petnet.errors import InputError
-from petnet.files import content_hash, hash_of
+from petnet.files import content_hash, hash_of, intact
 from petnet.units import Series, Unit, UnitTable
 
 __all__ = ["COLUMNS", "changed_units", "input_hashes", "read_input_hashes", "same_cohort"]
@@ -106,7 +106,8 @@ def read_input_hashes(path: Path) -> pd.DataFrame:
     """
     if not path.is_file():
         raise InputError(str(path), "file", "the hashes of the run's inputs", ABSENT)
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    with intact(path, f"a table with the columns {', '.join(COLUMNS)}"):
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
     if list(table) != list(COLUMNS):
         raise InputError(str(path), "columns", ", ".join(COLUMNS), ", ".join(map(str, table)))
     return table

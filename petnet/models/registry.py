@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from petnet.errors import InputError
-from petnet.files import write_json
+from petnet.files import intact, write_json
 from petnet.models.protocol import Model
 
 __all__ = ["known_models", "load_model", "save_model"]
@@ -49,10 +49,12 @@ def load_model(folder: Path) -> Model:
     description = folder / "class.json"
     if not description.is_file():
         raise InputError(str(folder), "class.json", "a saved model", "no such file")
-    name = json.loads(description.read_text(encoding="utf-8"))["class"]
+    with intact(description, "the class of a saved model"):
+        name = json.loads(description.read_text(encoding="utf-8"))["class"]
     if name not in known_models():
         raise InputError(str(description), "class", f"one of {list(known_models())}", repr(name))
     module, attribute = name.split(":")
     kind: Any = getattr(import_module(module), attribute)
-    model: Model = kind.load(folder)
+    with intact(folder, "a saved model"):
+        model: Model = kind.load(folder)
     return model
