@@ -181,20 +181,27 @@ def _defect(verb: str) -> int:
 
 def _named(verb: str, arguments: Sequence[str]) -> list[str]:
     """Turn the plain arguments of a verb, such as `petnet diff A B`, into its setting."""
-    plain = [a for a in arguments if verb in POSITIONAL and "=" not in a and not a.startswith("-")]
-    if not plain:
+    flags = [
+        a.startswith("-") or value for a, value in zip(arguments, _values(arguments), strict=True)
+    ]
+    plain = [a for a, flag in zip(arguments, flags, strict=True) if not flag and "=" not in a]
+    if verb not in POSITIONAL or not plain:
         return list(arguments)
     quoted = ["'" + a.replace("\\", "\\\\").replace("'", "\\'") + "'" for a in plain]
-    rest = [a for a in arguments if a not in plain]
+    rest = [a for a, flag in zip(arguments, flags, strict=True) if flag or "=" in a]
     return [*rest, f"{POSITIONAL[verb]}=[{','.join(quoted)}]"]
+
+
+def _values(arguments: Sequence[str]) -> list[bool]:
+    """Tell which arguments are the value of the flag before them."""
+    return [k > 0 and arguments[k - 1] in FLAGS_WITH_VALUE for k in range(len(arguments))]
 
 
 def _flags_first(arguments: Sequence[str]) -> list[str]:
     """Sort flags before overrides: Hydra's parser refuses overrides on both sides of a flag."""
     flags: list[str] = []
     overrides: list[str] = []
-    for position, argument in enumerate(arguments):
-        value = position > 0 and arguments[position - 1] in FLAGS_WITH_VALUE
+    for argument, value in zip(arguments, _values(arguments), strict=True):
         (flags if value or argument.startswith("-") else overrides).append(argument)
     return [*flags, *overrides]
 

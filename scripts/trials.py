@@ -100,7 +100,7 @@ def permuted(folder: Path, repeats: int, models: list[str]) -> None:
     from petnet.stats.empirical import mean_and_error
 
     cohort = folder / "cohort-default"
-    run("simulate", f"out={cohort}")
+    run("simulate", f"out={cohort}", "simulation.prevalence=0.3")
     print(f"| model | mean AUC of {repeats} | standard error | standard errors from 0.5 |")
     print("|---|---|---|---|")
     outside = False
