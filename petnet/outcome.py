@@ -125,27 +125,48 @@ class Outcome:
         count = np.nansum(target, axis=1)
         return np.asarray(count > np.median(count)).astype(np.int64)
 
-    def lacking(self, target: NDArray[np.float64]) -> str:
+    @property
+    def stratum_names(self) -> tuple[str, ...]:
+        """What the numbers of `strata` stand for."""
+        if self.kind == "survival":
+            return ("censored", "event")
+        if self.kind == "multilabel":
+            return ("few positive labels", "many positive labels")
+        return self.labels if self.by_class else ("negative", "positive")
+
+    def lacking(self, target: NDArray[np.float64], every_label: bool = True) -> str:
         """Say what a part lacks to be learned from or judged; empty if nothing.
 
         Binary and ordinal tasks need two classes (of the ordinal ones any two), multiclass tasks
         all, each label of a multilabel task both values, survival tasks an event.
+
+        Parameters
+        ----------
+        every_label : bool
+            False asks for both values of any label of a multilabel task: of a rare label, a fold's
+            training part may hold one value, and the others can be learned all the same.
         """
         import numpy as np
 
         if self.kind == "survival":
             return "" if np.nansum(target[:, 1]) else "no event"
         if self.kind == "multilabel":
-            for column, label in enumerate(self.labels):
-                values = target[~np.isnan(target[:, column]), column]
-                if len(np.unique(values)) < 2:
-                    return f"label {label}: only {np.unique(values).astype(int).tolist()}"
-            return ""
+            return self._lacking_labels(target, every_label)
         found = np.unique(target[~np.isnan(target)]).astype(int)
         if len(found) >= (len(self.labels) if self.kind == "multiclass" else 2):
             return ""
         names = found.tolist() if self.kind == "binary" else [self.labels[i] for i in found]
         return f"only {names}"
+
+    def _lacking_labels(self, target: NDArray[np.float64], every_label: bool) -> str:
+        import numpy as np
+
+        found = []
+        for column, label in enumerate(self.labels):
+            values = np.unique(target[~np.isnan(target[:, column]), column])
+            if len(values) < 2:
+                found.append(f"label {label}: only {values.astype(int).tolist()}")
+        return found[0] if found and (every_label or len(found) == len(self.labels)) else ""
 
     def base(self, target: NDArray[np.float64]) -> list[float]:
         """Return the shares of a training part that `decide` compares with, one per label.
@@ -170,7 +191,8 @@ class Outcome:
         A probability above the training share is positive: for a calibrated model that is the
         cut-off of the largest Youden index. The class with the largest ratio of probability to
         share wins (multiclass); the median of those ratios, taken as weights, decides for ordinal
-        tasks. A hazard above that of the average training unit is high risk.
+        tasks. A hazard above that of the average training unit is high risk. A label that was
+        positive throughout stays so.
 
         Returns
         -------
@@ -181,7 +203,8 @@ class Outcome:
 
         prediction = np.asarray(prediction, dtype=np.float64)
         if self.kind == "multilabel":
-            return (prediction > np.asarray(base)).astype(np.int64)
+            share = np.asarray(base)
+            return np.asarray((prediction > share) | (share == 1), dtype=np.int64)
         if not self.by_class:
             return (prediction[:, 0] > base[0]).astype(np.int64)
         weight = prediction / np.maximum(np.asarray(base), 1e-12)

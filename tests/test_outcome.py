@@ -45,6 +45,9 @@ def test_what_a_part_lacks():
     assert not Outcome("ordinal", CLASSES).lacking(np.array([0.0, 3]))
     both = np.array([[1, 1], [0, 1], [np.nan, np.nan]])
     assert Outcome("multilabel", ("a", "b")).lacking(both) == "label b: only [1]"
+    assert not Outcome("multilabel", ("a", "b")).lacking(both, every_label=False)
+    alone = Outcome("multilabel", ("a", "b")).lacking(np.ones((3, 2)), every_label=False)
+    assert alone == "label a: only [1]"
     assert Outcome("survival", ("risk",)).lacking(np.array([[3.0, 0]])) == "no event"
 
 
@@ -62,6 +65,7 @@ def test_decisions_weigh_classes_equally():
     assert rising.decide(np.full((1, 4), 0.25), [0.25] * 4).tolist() == [1]
     both = Outcome("multilabel", ("a", "b"))
     assert both.decide(np.array([[0.5, 0.5]]), [0.4, 0.6]).tolist() == [[1, 0]]
+    assert both.decide(np.array([[1.0, 0.0]]), [1.0, 0.0]).tolist() == [[1, 0]]
     assert Outcome("survival", ("risk",)).decide(np.array([[0.1], [-2]]), [0.0]).tolist() == [1, 0]
 
 

@@ -97,6 +97,7 @@ def make_splits(
     folds: int,
     repeats: int,
     seed: int,
+    names: Sequence[str] = (),
 ) -> Splits:
     """Make repeated stratified folds in which no group stands on both sides.
 
@@ -107,6 +108,8 @@ def make_splits(
     strata : (n,) int array
         What each side keeps in the same shares (`Outcome.strata`).
     folds, repeats, seed : int
+    names : sequence of str, optional
+        What the strata stand for, for the message.
 
     Raises
     ------
@@ -115,6 +118,13 @@ def make_splits(
     """
     import numpy as np
     import pandas as pd
+
+    per_class = _groups_per_class(groups, strata)
+    if min(per_class.values()) < folds:
+        found = ", ".join(f"{names[c] if names else c}: {n}" for c, n in per_class.items())
+        raise InputError(
+            "targets", "patients per class", f"at least as many as folds ({folds})", found
+        )
 
     rows: list[dict[str, Any]] = []
     for repeat in range(repeats):
@@ -161,11 +171,6 @@ def _divide(
     import numpy as np
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-    per_class = _groups_per_class(groups, strata)
-    if min(per_class.values()) < folds:
-        raise InputError(
-            "targets", "patients per class", f"at least as many as folds ({folds})", f"{per_class}"
-        )
     names = np.asarray(groups)
     blank = np.zeros((len(names), 1))
     if len(set(groups)) == len(names):

@@ -148,7 +148,8 @@ def _splits(config: DictConfig, task: Task, cohort: Cohort, table: UnitTable) ->
     if not cv.use_split_column:
         groups = [unit.group for unit in table.units]
         strata = task.outcome.strata(table.target)
-        return make_splits(table.ids, groups, strata, cv.folds, cv.repeats, config.seed)
+        names = task.outcome.stratum_names
+        return make_splits(table.ids, groups, strata, cv.folds, cv.repeats, config.seed, names)
     if "split" not in cohort.studies:
         raise InputError(str(cohort.root), "table studies", "a column split", "none")
     by_patient = dict(zip(cohort.studies["patient"], cohort.studies["split"], strict=True))
@@ -178,7 +179,7 @@ def _check_folds(inputs: Inputs, splits: Splits) -> None:
         raise InputError("cohort", "units", "at least one that can be read", _first_reason(inputs))
     for fold in splits.folds():
         for part, positions in (("training", fold.train), ("held-out", fold.test)):
-            lacking = outcome.lacking(target[positions])
+            lacking = outcome.lacking(target[positions], every_label=False)
             if lacking and (part == "training" or splits.count == 1):
                 raise InputError(
                     "splits",
