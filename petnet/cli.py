@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from petnet import __version__
-from petnet.commands.request import check_flags, check_settings, explain, unusable
+from petnet.commands.request import check_flags, explain, unusable
+from petnet.commands.settings import check_settings
 from petnet.errors import PetnetError
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What is wrong with a request, in one line: settings checked at the edge, Hydra's own errors."""
+"""What is wrong with a request, in one line: flags, groups, misspelt settings, bad syntax."""
 
 from __future__ import annotations
 
@@ -12,93 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from petnet.errors import InputError, PetnetError
-from petnet.files import check_writable, check_writable_folder
 
 if TYPE_CHECKING:
-    from omegaconf import DictConfig
+    pass
 
-__all__ = ["check_flags", "check_settings", "explain", "unusable"]
+__all__ = ["check_flags", "explain", "unusable"]
 
-WHOLE = {  # whole numbers and the least that makes sense
-    "seed": 0, "permute": 0, "workers": 1, "data.workers": 1, "cv.folds": 2, "cv.repeats": 1,
-    "cv.inner_folds": 2,
-}  # fmt: skip
-SWITCHES = ("debug", "overwrite", "data.allow_outside", "cv.use_split_column")
-PATHS = ("cohort", "run", "runs", "out", "data.cache")
-OPTIONAL = ("permute", "out")  # null where the verb's own config says so
-FOLDER_MAKERS = ("simulate", "train")  # their `out` is a folder, that of the others a file
 OVERRIDE = "key=value; values with spaces, commas, quotes or brackets in quotes of their own"
-
-
-def check_settings(verb: str, config: DictConfig) -> None:
-    """Refuse settings that no verb can work with, before anything is read or written.
-
-    Raises
-    ------
-    InputError
-        A mandatory setting is missing, a reference leads nowhere, a value is not of its kind, or
-        `out` cannot be written.
-    """
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
-    try:
-        missing = sorted(OmegaConf.missing_keys(config))
-        settings = OmegaConf.to_container(config, resolve=True)
-    except OmegaConfBaseException as error:
-        raise unusable(error) from error
-    if missing:
-        remedy = f"For example: petnet {verb} {missing[0]}=..."
-        raise InputError("settings", missing[0], "a value", "none", remedy)
-    for key, value in _known(settings):
-        _check_value(key, value)
-    data: Any = config.get("data")
-    if data is not None:
-        check_writable_folder(Path(data.cache), "data.cache")
-    out: Any = config.get("out")
-    if out is not None:
-        (check_writable_folder if verb in FOLDER_MAKERS else check_writable)(Path(out))
-
-
-def _known(settings: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the settings that have a rule here, as far as the verb has them."""
-    for key in ("device", *WHOLE, *SWITCHES, *PATHS):
-        node = settings
-        for part in key.split("."):
-            node = node.get(part, ...) if isinstance(node, Mapping) else ...
-        if node is not ...:
-            yield key, node
-
-
-def _check_value(key: str, value: Any) -> None:
-    if value is None and key in OPTIONAL:
-        return
-    if key in WHOLE:
-        if isinstance(value, bool) or not isinstance(value, int) or value < WHOLE[key]:
-            raise InputError(
-                "settings", key, f"a whole number of {WHOLE[key]} or more", repr(value)
-            )
-    elif key in SWITCHES:
-        if not isinstance(value, bool):
-            raise InputError("settings", key, "true or false", repr(value))
-    elif key == "device":
-        if value not in ("auto", "cpu", "cuda"):
-            raise InputError("settings", key, "auto, cpu or cuda", repr(value))
-    else:
-        _check_path(key, value)
-
-
-def _check_path(key: str, value: Any) -> None:
-    several = isinstance(value, list) and key in ("run", "runs")
-    if several and not value:
-        raise InputError("settings", key, "at least one path", "an empty list")
-    for path in value if several else [value]:
-        if isinstance(path, str) and path.strip() and "\0" not in path:
-            continue
-        remedy = None
-        if not isinstance(path, str) and path is not None:
-            remedy = f"Put a name that looks like a number into quotes: {key}=\"'{path}'\""
-        raise InputError("settings", key, "a path", repr(path), remedy)
 
 
 def check_flags(arguments: Sequence[str]) -> None:
@@ -159,7 +79,12 @@ def explain(verb: str, arguments: Sequence[str], configs: Path, error: Exception
         return _unknown_setting(verb, arguments, configs, wrong.group(1))
     if isinstance(error, ValueError):  # a group whose choice is a number, or has no name at all
         keys = {a: a.split("=")[0] for a in arguments if "=" in a}
-        groups = [a for a, key in keys.items() if not key or key in _groups(verb, configs)]
+        odd = re.compile(r"(null|true|false|[-+.\d]+)?")  # read as something else than a name
+        groups = [
+            a
+            for a, key in keys.items()
+            if not key or (key in _groups(verb, configs) and odd.fullmatch(a[len(key) + 1 :]))
+        ]
         return InputError("command line", ", ".join(groups), "group=name", _line(error))
     if isinstance(error, (SearchPathException, MissingConfigException)):
         return InputError("command line", "configs", "configs that exist", _line(error))
