@@ -117,6 +117,9 @@ def _from_manifest(path: Path, allow_outside: bool) -> Cohort:
             raise InputError(
                 str(path), "columns", f"at least {', '.join(MANIFEST)}", f"no {column!r}"
             )
+    nameless = [row for row, value in enumerate(table["patient"], 2) if value is None]
+    if nameless:
+        raise InputError(str(path), f"row {nameless[0]}, column patient", "a value", "nothing")
     for column, value in STUDY_DEFAULTS.items():
         table[column] = table[column].fillna(value) if column in table else value
     if "study" not in table:
@@ -227,6 +230,8 @@ def _checked(
     schemas = _schemas()
     tables = {n: _validate(n, sources[n], t.copy(), schemas[n]) for n, t in tables.items()}
     studies, rois, targets = tables["studies"], tables["rois"], tables["targets"]
+    if studies.empty:
+        raise InputError(sources["studies"], "table studies", "at least one row", "none")
     _check_known(sources["rois"], "rois", "study", rois["study"], studies["study"])
     _check_known(sources["targets"], "targets", "patient", targets["patient"], studies["patient"])
     _check_targets_unique(sources["targets"], targets)

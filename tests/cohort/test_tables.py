@@ -164,6 +164,19 @@ def test_a_file_that_is_no_parquet_is_named(folder, tmp_path):
         read_cohort(tmp_path)
 
 
+def test_a_cohort_without_studies_is_none(folder):
+    with pytest.raises(InputError, match=r"studies\.csv: table studies: expected at least one row"):
+        read_cohort(folder(studies=STUDIES, rois=ROIS.split("\n")[0], targets="patient,her2\n"))
+
+
+def test_a_manifest_row_without_a_patient_is_named(tmp_path):
+    (tmp_path / "manifest.csv").write_text("patient,pet,mask\np1,a.nii,b.nii\n,c.nii,d.nii\n")
+    with pytest.raises(
+        InputError, match="row 3, column patient: expected a value, but got nothing"
+    ):
+        read_cohort(tmp_path)
+
+
 def test_blank_lines_and_spaces_around_values_change_nothing(folder):
     plain = read_cohort(folder()).targets
     spaced = "patient , her2, age \n\n p1 ,1, 60\n,,\np2,  ,61 \n\n\n"

@@ -184,7 +184,7 @@ TABLES = {
     ),
     "no row": (
         change("studies", lambda t: t.iloc[:0]), READERS,
-        ["rois.csv", "row 2, column study", "a study of the studies table", "'Q00-1'"],
+        ["studies.csv", "table studies", "at least one row", "none"],
     ),
 }  # fmt: skip
 CASES = [(name, verb) for name, (_, verbs, _) in TABLES.items() for verb in verbs]
@@ -206,7 +206,7 @@ def test_a_mistake_in_a_table(name, verb, tiny, tmp_path):
 SPLIT = {
     "fewer patients than folds": (
         ["cv.folds=7"], lambda folder: None,
-        ["targets", "patients per class", "at least as many as folds (7)", "{0: 6, 1: 6}"],
+        ["targets", "patients per class", "at least as many as folds (7)", "negative: 6, positive: 6"],
     ),
     "no split column": (
         ["cv.use_split_column=true"], replace_text("studies", ",split", ",part"),
