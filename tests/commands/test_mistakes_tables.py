@@ -206,7 +206,7 @@ def test_a_mistake_in_a_table(name, verb, tiny, tmp_path):
 SPLIT = {
     "fewer patients than folds": (
         ["cv.folds=7"], lambda folder: None,
-        ["targets", "patients per class", "at least as many as folds (7)", "negative: 6, positive: 6"],
+        ["targets", "patients per class", "as many as folds (7)", "negative: 6, positive: 6"],
     ),
     "no split column": (
         ["cv.use_split_column=true"], replace_text("studies", ",split", ",part"),
