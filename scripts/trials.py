@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import re
 import statistics
 import sys
 from pathlib import Path
@@ -134,6 +135,9 @@ def tasks_of(chosen: list[str] | None) -> tuple[dict[str, Any], dict[str, list[A
     from omegaconf import OmegaConf
 
     read: Any = OmegaConf.to_container(OmegaConf.load(Path(__file__).with_name("planted.yaml")))
+    unknown = sorted(set(chosen or ()) - set(read["rows"]))
+    if unknown:
+        sys.exit(f"--models: expected some of {list(read['rows'])}, but got {unknown}")
     rows = {name: row for name, row in read["rows"].items() if not chosen or name in chosen}
     return read, rows
 
@@ -150,7 +154,8 @@ def simulate(folder: Path, read: dict[str, Any], simulation: str, seed: int, pat
 
 def trained(folder: Path, cohort: Path, name: str, overrides: list[str]) -> float:
     """Train a row of planted.yaml on a cohort and return its headline figure."""
-    out = folder / f"run {name} {cohort.name}".replace(" ", "_").replace(",", "")
+    plain = "_".join(re.findall(r"[\w-]+", name))  # the command line takes brackets for its own
+    out = folder / f"run_{plain}_{cohort.name}"
     run("train", f"cohort={cohort}", f"out={out}", f"data.cache={folder / 'cache'}", *overrides)
     return headline_of(out)
 
