@@ -181,7 +181,10 @@ class Task:
         if bad or (needed and not value):
             least = "a list of names with at least one entry" if needed else "a list of names"
             self._refuse(name, least, value)
-        return tuple(str(v) for v in value)
+        names = tuple(str(v) for v in value)
+        if len(set(names)) < len(names):
+            self._refuse(name, "each name once", list(names))
+        return names
 
     def _refuse(self, what: str, expected: str, found: object) -> None:
         raise InputError(f"task {self.name}", what, expected, repr(found))

@@ -70,6 +70,25 @@ def test_per_lesion_units(cohort):
     assert {u.patient for u in table.units} == {"p1"}
 
 
+def test_the_row_of_a_lesion_may_say_where_it_lies(cohort):
+    header = "patient,lesion_uid,region,her2,cea,stage,sex\n"
+    lesions = "p1,l1,lung,1,1,T1,F\np1,l2,liver,0,1,T1,F\n"
+    others = "p1,,lung,0,1,T1,F\np1,,,0,1,T1,F\n"
+    rois = BASE["rois"].replace("label,grid", "label,grid,region").replace(",pet\n", ",pet,lung\n")
+    made = cohort(targets=header + lesions + others, rois=rois)
+    table = select_units(made, task(unit="lesion"), labelled=True)
+    assert dict(zip(table.ids, table.target, strict=True)) == {"p1/l1": 1.0, "p1/l2": 0.0}
+    for unit, name in (("region", "p1/lung"), ("patient", "p1")):
+        table = select_units(made, task(unit=unit), labelled=True)
+        assert dict(zip(table.ids, table.target, strict=True)) == {name: 0.0}
+
+
+@pytest.mark.parametrize("name", ["arms", "timepoints", "roles", "regions", "references"])
+def test_a_task_names_everything_once(name):
+    with pytest.raises(InputError, match=rf"task t: {name}: expected each name once, .*'a', 'a'"):
+        task(**{name: ["a", "a"]})
+
+
 def test_two_timepoints_are_two_series(cohort):
     made = cohort(rois=BASE["rois"] + "s4,a,l5,primary,o.nii,,pet\n")
     table = select_units(made, task(timepoints=["baseline", "followup"]), labelled=True)

@@ -179,12 +179,16 @@ PART = {"patient": None, "lesion": "lesion_uid", "region": "region"}
 
 
 def _target_rows(source: str, targets: pd.DataFrame, task: Task) -> dict[str, int]:
-    """Row of each unit: those of the task's own level, so that levels may share the table."""
+    """Row of each unit: those of the task's own level, so that levels may share the table.
+
+    A row with a lesion is about that lesion, whose region may stand beside it; one with a region
+    alone is about the region, one with neither about the patient.
+    """
     own = PART[task.unit]
     rows: dict[str, int] = {}
     for row, record in enumerate(targets.to_dict("records")):
-        filled = {c for c in ("lesion_uid", "region") if isinstance(record.get(c), str)}
-        if filled != ({own} if own else set()):
+        level = next((c for c in ("lesion_uid", "region") if isinstance(record.get(c), str)), None)
+        if level != own:
             continue
         key = _key(task, record["patient"], record.get(own) if own else None)
         if key in rows:
