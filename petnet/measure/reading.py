@@ -128,7 +128,9 @@ def _references(task: Task, series: Series, pet: Volume, read: Reader) -> dict[s
     for name in task.references:
         rois = [r for r in series.references if r.region == name]
         if rois:
-            made[name] = reference_mean(*union(lesion_masks(rois, pet, "pet", read)).cut(pet))
+            part, mask = union(lesion_masks(rois, pet, "pet", read)).cut(pet)
+            check_defined(part, mask, str(series.pet))
+            made[name] = reference_mean(part, mask)
     return made
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,6 +25,7 @@ from petnet.volume import (
 __all__ = ["BoxedMask", "Reader", "lesion_masks", "mask_on_grid", "once", "union"]
 
 Reader = Callable[[Path], StoredImage]
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +110,7 @@ def mask_on_grid(mask: Volume, image: Volume) -> Volume:
         to_mask[:3, 3],
         output_shape=image.array.shape,
         order=1,
-        mode="constant",
+        mode="grid-constant",  # 0 from the next voxel on, as beside any other voxel of the mask
         cval=0.0,
     )
     return Volume(sampled >= 0.5 - 1e-6, image.affine, "label", "MASK")
@@ -118,6 +120,8 @@ def lesion_masks(
     regions: Sequence[Region], image: Volume, native: str, read: Reader = read_stored
 ) -> list[BoxedMask]:
     """Return each lesion on the grid of `image`; those that lie outside of it are left out.
+
+    Who leaves out one says so in the log, as counts and volumes are lower by it.
 
     Regions with the same `lesion_uid` (two readers, two methods) are one lesion: their union. A
     region without one is a lesion of its own.
@@ -138,14 +142,18 @@ def lesion_masks(
     """
     made: dict[str, list[BoxedMask]] = {}
     for number, region in enumerate(regions):
-        mask = mask_of(read(region.path), region.label, region.path)
+        path = region.path
+        mask = mask_of(read(path), region.label, path)
         if region.grid == native:
-            check_same_grid(image, mask, str(region.path))
+            check_same_grid(image, mask, str(path))
         elif not same_grid(image, mask):
             mask = _sampled(mask, image)
         if mask.array.any():
             name = region.lesion_uid or f"region {number}"
             made.setdefault(name, []).append(BoxedMask.of(mask.array))
+        else:
+            seen = "PET" if native == "pet" else "CT"
+            log.warning("%s: region %s lies outside of the %s: left out", path, region.roi, seen)
     if not made:
         raise InputError(
             ", ".join(sorted({str(r.path) for r in regions})),

@@ -25,7 +25,7 @@ from petnet.units import Region, Unit
 
 __all__ = ["feature_table"]
 
-STAGE_VERSION = 3
+STAGE_VERSION = 4
 BATCH = 16
 BATCH_BYTES = 512 * 2**20
 Outcome = TypeVar("Outcome")

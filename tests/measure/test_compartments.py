@@ -147,6 +147,15 @@ def test_a_reference_that_is_not_there(study, caplog):
     assert "no reference region blood_pool in any study" in caplog.text
 
 
+def test_an_undefined_reference_is_told_with_its_file(study):
+    study.suv[19, 15, 4] = np.nan
+    write_volume(study.pet, Volume(study.suv, AFFINE, "SUVbw", "PT"))
+    table, status = feature_table([unit(study.series())], NODAL, device="cpu")
+    assert table.empty
+    reason = status[0]["reason"]
+    assert reason.startswith(f"{study.pet}: values inside the mask: expected finite numbers")
+
+
 def test_a_reference_without_uptake_gives_no_ratio(study):
     study.suv[study.labels == 4] = 0.0
     write_volume(study.pet, Volume(study.suv, AFFINE, "SUVbw", "PT"))
