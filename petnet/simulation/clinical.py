@@ -10,11 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["CLINICAL_COLUMNS", "clinical_row", "her2_label", "pathology_row"]
+__all__ = ["clinical_row", "draw_site", "her2_label", "pathology_row"]
 
-CLINICAL_COLUMNS = (
-    "age", "sex", "cea", "ca199", "ca724", "clinical_t", "clinical_n", "site", "lauren",
-)  # fmt: skip
 SITES = ("cardia", "body", "antrum")
 LAUREN = ("intestinal", "diffuse", "mixed")
 
@@ -73,10 +70,3 @@ def her2_label(ihc: str, ish: str) -> int | None:
     if ihc == "2+":
         return {"+": 1, "-": 0}.get(ish)
     return 0 if ihc in ("0", "1+") else None
-
-
-def blank(rng: np.random.Generator, row: dict[str, object], rate: float) -> dict[str, object]:
-    """Return the row with each clinical value missing with probability `rate`."""
-    lost = rng.random(len(CLINICAL_COLUMNS)) < rate
-    gone = {c for c, missing in zip(CLINICAL_COLUMNS, lost, strict=True) if missing}
-    return {c: None if c in gone else v for c, v in row.items()}

@@ -1,4 +1,4 @@
-"""Clinical columns of the simulated lung and ovarian cancers.
+"""Clinical columns of the simulated lung and ovarian cancers, and gaps in those of any.
 
 Of each disease one column carries a latent by a strictly increasing map (`ct_density_hu`,
 `ca125`); all others are drawn blind to it and to the label, so that the ideal observer of the table

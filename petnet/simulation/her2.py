@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from petnet.simulation import clinical, texture
 from petnet.simulation.cohort import SimulatedCohort, patient_name, roi_row, study_row
+from petnet.simulation.columns import with_gaps
 from petnet.simulation.her2_course import (
     RESPONSES,
     Course,
@@ -267,7 +268,7 @@ class Her2Cohort(SimulatedCohort):
                 roi_row(study, "liver", f"{files}/liver.nii.gz", "reference", "liver", None),
             ]
         target = {
-            "patient": patient.name, **clinical.blank(missing_rng, row, self.missing_rate), **found,
+            "patient": patient.name, **with_gaps(missing_rng, row, self.missing_rate), **found,
             "her2": clinical.her2_label(found["ihc"], found["ish"]), **patient.course.columns(),
         }  # fmt: skip
         truth = self._truth(patient, volumes_ml)

@@ -21,6 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from petnet.simulation.latent import ordered_share
+
 __all__ = ["SpreadObserver", "draw_pattern"]
 
 Array = NDArray[np.float64]
@@ -115,7 +117,7 @@ class SpreadObserver:
         _, latents, marker = self._draw(draws, draws)
         seen = {t: latents[t] for t in tracers}
         score = self.log_ratio(seen, marker if clinical else 0.0)
-        return _auc(score[draws:], score[:draws])
+        return ordered_share(np.arange(2 * draws) >= draws, score)
 
     def region_auc(
         self, tracers: Sequence[str], prevalence: float, draws: int = DRAWS
@@ -127,7 +129,8 @@ class SpreadObserver:
         positive = round(prevalence * 2 * draws)
         truth, latents, marker = self._draw(2 * draws - positive, positive)
         score = self.region_log_odds({t: latents[t] for t in tracers}, marker, prevalence)
-        return None if truth.all() or not truth.any() else _auc(score[truth], score[~truth])
+        figure = ordered_share(truth.ravel(), score.ravel())
+        return None if np.isnan(figure) else figure
 
     def _draw(
         self, negative: int, positive: int
@@ -142,10 +145,3 @@ class SpreadObserver:
         }
         side = np.repeat([-0.5, 0.5], [negative, positive])
         return truth, latents, rng.normal(size=len(truth)) + side * self.clinical_distance
-
-
-def _auc(positive: Array, negative: Array) -> float:
-    """Return the share of pairs in order; ties, which are all pairs without signal, count half."""
-    ordered = np.sort(negative)
-    below = np.searchsorted(ordered, positive, "left") + np.searchsorted(ordered, positive, "right")
-    return float(below.mean() / (2 * len(negative)))

@@ -74,12 +74,13 @@ def make_pet(
     """Make a PET of `anatomy.suv` with lesions.
 
     Activity is painted, blurred, given the lesions' heterogeneity and noise; then the values in
-    each mask become the quantiles of its target, so that SUVmean is exactly the one asked for.
+    each mask become the quantiles of its target, so that SUVmean is the one asked for: exactly with
+    an `ExactTarget`, within 0.5 % with a `Target` in a mask of 20 voxels or more.
 
     Parameters
     ----------
     lesions : sequence of PlacedLesion
-        A voxel in several masks belongs to the first. SUVmean stays exact where masks touch.
+        A voxel in several masks belongs to the first. SUVmean stays so where masks touch.
     """
     axes = breathe(grid.axes(), acquisition.breathing_mm)
     reference = anatomy.reference(axes)

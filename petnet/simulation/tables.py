@@ -23,6 +23,8 @@ __all__ = ["Rows", "csv_text", "write_cohort"]
 Rows = dict[str, list[dict[str, Any]]]
 RECORD = "cohort.json"
 PARTS = ".parts"
+# What tells cohorts apart; figures may differ in their last digit from one machine to another.
+IDENTITY = ("simulator", "version", "settings")
 COLUMNS: dict[str, tuple[str, ...]] = {
     "studies": (
         "patient", "study", "timepoint", "arm", "tracer", "modality", "pet", "ct", "weight_kg",
@@ -64,7 +66,8 @@ def write_cohort(
     settings : mapping
         Everything the result depends on (JSON values); compared with what an earlier run recorded.
     facts : mapping
-        What else belongs in cohort.json, such as the ideal observers' AUCs.
+        What else belongs in cohort.json: simulator and version, which are compared too, and figures
+        such as the ideal observers' AUCs, which are not.
     simulate : callable
         (index, folder) -> rows of that patient, its images written; picklable for `workers` > 1.
     overwrite : bool
@@ -105,7 +108,7 @@ def _already_there(folder: Path, record: Mapping[str, Any], overwrite: bool) -> 
             "Choose another folder",
         )  # fmt: skip
     found = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    if all(found.get(key) == value for key, value in record.items()):
+    if all(found.get(key) == record.get(key) for key in IDENTITY):
         return True
     if not overwrite:
         before, now = found.get("settings", {}), record["settings"]

@@ -45,5 +45,5 @@ class Tracer:
 
 
 FDG = Tracer("FDG", "fdg", {**FDG_SUV, **FURTHER_FDG_SUV})
-# 68Ga-FAPI-04: 67.71 min, 0.889 positrons a decay (DDEP); generators yield about half the activity
+# 68Ga-FAPI-04: 67.71 min, 0.889 positrons a decay (ENSDF); generators yield about half the activity
 FAPI = Tracer("FAPI", "fapi", FAPI_SUV, 67.71, 0.889, 0.5)
