@@ -113,8 +113,9 @@ class Outcome:
     def strata(self, target: NDArray[np.float64]) -> NDArray[np.int64]:
         """Return (n,) int: what a split keeps in the same shares on both sides.
 
-        The class; for multilabel tasks whether a unit has more positive labels than the median
-        (all labels at once would leave every unit alone); for survival the event.
+        The class; for multilabel tasks whether a unit has many positive labels, more than that
+        number which divides the units most nearly in half (all labels at once would leave every
+        unit alone); for survival the event.
         """
         import numpy as np
 
@@ -123,7 +124,10 @@ class Outcome:
         if self.kind != "multilabel":
             return target.astype(np.int64)
         count = np.nansum(target, axis=1)
-        return np.asarray(count > np.median(count)).astype(np.int64)
+        # Not the median: where many units share it, a handful of units are above.
+        above = [count > few for few in np.unique(count)[:-1]] or [np.zeros(len(count))]
+        nearest = min(above, key=lambda many: abs(2 * many.sum() - len(count)))
+        return np.asarray(nearest, dtype=np.int64)
 
     @property
     def stratum_names(self) -> tuple[str, ...]:
@@ -157,6 +161,15 @@ class Outcome:
             return ""
         names = found.tolist() if self.kind == "binary" else [self.labels[i] for i in found]
         return f"only {names}"
+
+    def unknown(self, target: NDArray[np.float64]) -> str:
+        """Say of which label a training part knows nothing at all; empty if of none."""
+        import numpy as np
+
+        if self.kind != "multilabel":
+            return ""
+        empty = np.flatnonzero(np.isnan(target).all(axis=0))
+        return f"label {self.labels[empty[0]]}: no unit for which it is known" if len(empty) else ""
 
     def _lacking_labels(self, target: NDArray[np.float64], every_label: bool) -> str:
         import numpy as np

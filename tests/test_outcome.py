@@ -46,6 +46,10 @@ def test_what_a_part_lacks():
     both = np.array([[1, 1], [0, 1], [np.nan, np.nan]])
     assert Outcome("multilabel", ("a", "b")).lacking(both) == "label b: only [1]"
     assert not Outcome("multilabel", ("a", "b")).lacking(both, every_label=False)
+    assert not Outcome("multilabel", ("a", "b")).unknown(both)
+    never = np.array([[1, np.nan], [0, np.nan]])
+    assert Outcome("multilabel", ("a", "b")).unknown(never).startswith("label b: no unit")
+    assert not Outcome("binary").unknown(np.array([np.nan]))
     alone = Outcome("multilabel", ("a", "b")).lacking(np.ones((3, 2)), every_label=False)
     assert alone == "label a: only [1]"
     assert Outcome("survival", ("risk",)).lacking(np.array([[3.0, 0]])) == "no event"
@@ -76,4 +80,8 @@ def test_shares_and_strata():
     several = Outcome("multilabel", ("a", "b"))
     assert several.base(labels) == pytest.approx([0.25, 2 / 3])
     assert several.strata(labels).tolist() == [1, 0, 0, 1]
+    # the median would set four units against 46, which no five folds can share
+    ties = np.repeat([[0.0, 0], [1, 0], [1, 1]], [10, 36, 4], axis=0)
+    assert np.bincount(several.strata(ties)).tolist() == [10, 40]
+    assert several.strata(np.ones((3, 2))).tolist() == [0, 0, 0]
     assert Outcome("survival", ("r",)).strata(np.array([[3.0, 1], [2, 0]])).tolist() == [1, 0]

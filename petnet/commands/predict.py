@@ -140,7 +140,7 @@ def _ensemble(models: list[Path], folder: RunFolder, inputs: Inputs) -> pd.DataF
     spread = made.std(axis=0, ddof=1) if len(made) > 1 else np.full_like(mean, np.nan)
     units = folder.path / "units.csv"
     with intact(units, "the units of a run"):
-        seen = set(pd.read_csv(units, dtype={"unit": str})["unit"])
+        seen = set(pd.read_csv(units, dtype=str, keep_default_na=False)["unit"])
     return pd.DataFrame(
         {
             "unit": samples.ids,

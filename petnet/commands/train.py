@@ -180,6 +180,8 @@ def _check_folds(inputs: Inputs, splits: Splits) -> None:
     for fold in splits.folds():
         for part, positions in (("training", fold.train), ("held-out", fold.test)):
             lacking = outcome.lacking(target[positions], every_label=False)
+            if part == "training":
+                lacking = lacking or outcome.unknown(target[positions])
             if lacking and (part == "training" or splits.count == 1):
                 raise InputError(
                     "splits",

@@ -128,4 +128,7 @@ def _finish_fold(procedure: Procedure, samples: Samples, fold: Fold, folder: Pat
         )
         write_csv(predictions, table)
     text = ("unit", "patient", *(("truth", "decision") if samples.outcome.by_class else ()))
-    return pd.read_csv(predictions, dtype=dict.fromkeys(text, str))
+    # A class or a unit may be called None; only what is empty is missing.
+    return pd.read_csv(
+        predictions, dtype=dict.fromkeys(text, str), keep_default_na=False, na_values=[""]
+    )

@@ -23,6 +23,8 @@ Part = Literal[
 # Of the provenance: what may change the numbers.
 ORIGIN = ("petnet", "python", "platform", "device", "git_revision")
 ABSENT = "absent"
+# Only what is empty is missing: a unit may be called None.
+EMPTY: dict[str, Any] = {"keep_default_na": False, "na_values": [""]}
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,8 @@ def _splits(first: Path, second: Path) -> Iterator[Difference]:
     for folder in (first, second):
         path = folder / "splits.csv"
         with intact(path, "the columns repeat, fold, unit"):
-            table = pd.read_csv(path, dtype={"unit": str}).sort_values(["repeat", "fold"])
+            table = pd.read_csv(path, dtype={"unit": str}, **EMPTY)
+            table = table.sort_values(["repeat", "fold"])
             names = "r" + table["repeat"].astype(str) + "f" + table["fold"].astype(str)
             joined = names.groupby(table["unit"]).agg(" ".join)
         held.append({str(unit): str(folds) for unit, folds in joined.items()})
@@ -173,7 +176,7 @@ def _features(folder: Path) -> pd.DataFrame:
 def _predictions(folder: Path) -> pd.DataFrame:
     """Return the mean of each unit's held-out scores over the repeats."""
     with intact(folder / "predictions.csv", "a table with the column unit"):
-        table = pd.read_csv(folder / "predictions.csv", dtype={"unit": str})
+        table = pd.read_csv(folder / "predictions.csv", dtype={"unit": str}, **EMPTY)
         scores = [c for c in table if c == "risk" or str(c).startswith("probability")]
         means: pd.DataFrame = table.groupby("unit")[scores].mean()
     return means

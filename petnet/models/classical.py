@@ -107,7 +107,7 @@ class ClassicalModel:
         for part in prepared:
             if part.lacks:
                 log.warning(
-                    "model %s: %s: %s: its share in the training part is predicted",
+                    "model %s: %s: %s: the average of the training part is predicted",
                     self.name,
                     part.problem.label,
                     part.lacks,

@@ -89,6 +89,8 @@ class Prepared:
         """Say why there is nothing to learn; empty if there is."""
         if not len(self.problem.rows):
             return "no unit whose label is known"
+        if not self.share and not self.target[:, 1].any():
+            return "no event"
         if sum(s > 0 for s in self.share) == 1:
             return "only one class"
         return "" if self.values.shape[1] else "no column that varies"
@@ -131,7 +133,7 @@ def prepare(
     """
     values, target = encoder.transform(frame.iloc[problem.rows]), problem.target
     share = _shares(target, problem.classes) if problem.classes else ()
-    several = sum(s > 0 for s in share) > 1
+    several = len(np.unique(target)) > 1
     if resampler is not None and several and values.shape[1]:
         values, target = resampler.resample(values, target, encoder.discrete, seed)
     return Prepared(problem, encoder, encoder.expand(values), target, share)

@@ -1,6 +1,7 @@
 """Cross-validation: every unit held out once per repeat, and resumed after a finished fold."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,8 @@ from scipy.stats import spearmanr
 from petnet.cohort import make_splits
 from petnet.errors import InputError
 from petnet.evaluation.crossval import Procedure, cross_validate
+from petnet.evaluation.summary import summarise
+from petnet.outcome import Outcome
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +60,23 @@ def test_splits_of_other_units_are_refused(trained, tmp_path):
     data, splits, _, procedure, _ = trained
     with pytest.raises(InputError, match="splits"):
         cross_validate(procedure, data.take(range(40)), splits, tmp_path)
+
+
+def test_a_class_and_a_unit_may_be_called_none(tmp_path):
+    data = samples(n=30, kind="multiclass")
+    ids = ("None", "null", *data.ids[2:])
+    radiomics, clinical = data.radiomics.set_axis(list(ids)), data.clinical.set_axis(list(ids))
+    named = Outcome("multiclass", ("None", "n/a", "c"))
+    data = replace(data, ids=ids, radiomics=radiomics, clinical=clinical, outcome=named)
+    splits = make_splits(ids, data.groups, data.target, 2, 1, 1)
+    table = cross_validate(Procedure(factory("lr"), seed=1, inner=2), data, splits, tmp_path)
+    row = {unit: k for k, unit in enumerate(ids)}
+    assert set(table["unit"]) == set(ids)
+    expected = [named.labels[int(data.target[row[unit]])] for unit in table["unit"]]
+    assert table["truth"].tolist() == expected
+    assert table["decision"].isin(named.labels).all()
+    (entry,) = summarise(named, table, pd.DataFrame(columns=["model", "score", "direction"]))
+    assert entry["n"] == 30
 
 
 @pytest.mark.parametrize("kind", KINDS)

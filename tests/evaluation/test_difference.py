@@ -98,6 +98,22 @@ def test_a_copy_does_not_differ(runs):
     assert differences(*runs) == []
 
 
+def test_a_unit_may_be_called_none(tmp_path, monkeypatch):
+    monkeypatch.setattr("test_difference.UNITS", ("p 1", "None", "p3"))
+    one, other = (write_run(tmp_path / name) for name in ("one", "other"))
+    for name in ("splits.csv", "predictions.csv"):
+        text = (other / name).read_text()
+        assert "0,1,None" in text
+        (other / name).write_text(
+            text.replace("0,1,None", "0,2,None").replace("None,0.5", "None,0.6")
+        )
+    found = [(d.part, d.what, d.first, d.second) for d in differences(one, other)]
+    assert found == [
+        ("split", "None", "r0f1", "r0f2"),
+        ("prediction", "None, probability", "0.5", "0.6"),
+    ]
+
+
 def test_when_and_how_long_is_no_difference(runs):
     edit_json("provenance.json", lambda o: o.update(created="later", seconds=99))(runs[1])
     assert differences(*runs) == []

@@ -251,6 +251,32 @@ def test_a_label_of_one_class_is_answered_by_its_share(caplog):
     np.testing.assert_array_equal(found.predict(data)[:, :2], others[:, :2])
 
 
+def test_a_label_that_an_inner_training_part_knows_nothing_of_does_not_end_the_tuning(caplog):
+    data = samples("multilabel")
+    data.clinical["sex"] = pd.Categorical(np.arange(len(data)) % 2, [0, 1])  # always encoded
+    inner = inner_folds(data.groups, data.outcome.strata(data.target), 3, 0)
+    data.target[inner[0].train, 2] = np.nan
+    data.target[inner[0].test[:4], 2] = [0, 1, 0, 1]
+    tuned = model(resampler=Smote(), grid={"C": [0.01, 1.0]}).fit(data, inner, FitContext(1))
+    assert np.isfinite(tuned.predict(data)).all()
+    part = data.take(inner[0].train)
+    unknown = fitted(part, resampler=Smote()).predict(data)[:, 2]
+    assert "r2: no unit whose label is known" in caplog.text
+    np.testing.assert_array_equal(unknown, np.full(len(data), 0.5))
+
+
+def test_an_inner_training_part_without_an_event_does_not_end_the_tuning(caplog):
+    data = samples("survival")
+    inner = inner_folds(data.groups, data.outcome.strata(data.target), 3, 0)
+    data.target[inner[0].train, 1] = 0
+    cox = {"estimator": COX, "grid": {"alpha": [10.0, 1.0]}}
+    tuned = model(survival=cox).fit(data, inner, FitContext(1))
+    assert np.ptp(tuned.predict(data)) > 0
+    part = data.take(inner[0].train)
+    np.testing.assert_array_equal(fitted(part).predict(data), np.zeros((len(data), 1)))
+    assert "risk: no event" in caplog.text
+
+
 def test_a_threshold_that_nothing_exceeds_leaves_the_top_class_empty():
     data = samples("ordinal")
     data.target[data.target == 3] = 2
