@@ -14,6 +14,7 @@ __all__ = ["Clinical", "Kind", "Task", "UnitLevel"]
 UnitLevel = Literal["patient", "lesion", "region"]
 Direction = Literal["higher", "lower"]
 Separate = Literal["none", "role", "region"]
+LEVELS = ("ordinal", "categorical")
 
 
 @dataclass(frozen=True)
@@ -38,16 +39,15 @@ class Clinical:
     @classmethod
     def of(cls, task: str, given: Mapping[str, Any] | None) -> Clinical:
         """Build from the mapping in a task's YAML; unknown keys are errors."""
-        given = dict(given or {})
+        given = _mapping(task, "clinical", given)
         known = {f.name for f in fields(cls)}
         for key in given:
             if key not in known:
                 raise InputError(f"task {task}", "clinical", f"keys of {sorted(known)}", repr(key))
-        values = {
-            key: {str(k): tuple(str(v) for v in vs) for k, vs in (given.get(key) or {}).items()}
-            for key in ("ordinal", "categorical")
+        values = {key: _lists(task, f"clinical.{key}", given.get(key)) for key in LEVELS}
+        numbers = {
+            key: _names(task, f"clinical.{key}", given.get(key) or ()) for key in ("numeric", "log")
         }
-        numbers = {key: tuple(given.get(key) or ()) for key in ("numeric", "log")}
         made = cls(**numbers, **values)  # type: ignore[arg-type]
         doubled = {c for c in made.columns if made.columns.count(c) > 1}
         if doubled:
@@ -137,9 +137,8 @@ class Task:
         given: Any = self.clinical
         if not isinstance(given, Clinical):
             object.__setattr__(self, "clinical", Clinical.of(self.name, given))
-        object.__setattr__(self, "baselines", dict(self.baselines or {}))
-        sets = {str(k): tuple(str(v) for v in vs) for k, vs in (self.columns or {}).items()}
-        object.__setattr__(self, "columns", sets)
+        object.__setattr__(self, "baselines", _mapping(self.name, "baselines", self.baselines))
+        object.__setattr__(self, "columns", _lists(self.name, "columns", self.columns))
         self._check_columns()
 
     def _check_columns(self) -> None:
@@ -176,15 +175,7 @@ class Task:
             self._refuse(error.field, error.expected, error.found)
 
     def _names(self, name: str, needed: bool = False) -> tuple[str, ...]:
-        value = getattr(self, name)
-        bad = isinstance(value, str) or not isinstance(value, Sequence)
-        if bad or (needed and not value):
-            least = "a list of names with at least one entry" if needed else "a list of names"
-            self._refuse(name, least, value)
-        names = tuple(str(v) for v in value)
-        if len(set(names)) < len(names):
-            self._refuse(name, "each name once", list(names))
-        return names
+        return _names(self.name, name, getattr(self, name), needed)
 
     def _refuse(self, what: str, expected: str, found: object) -> None:
         raise InputError(f"task {self.name}", what, expected, repr(found))
@@ -211,3 +202,28 @@ class Task:
     def compartments(self) -> tuple[str, ...]:
         """What features are computed of, in order; one empty name where regions are united."""
         return {"role": self.roles, "region": self.regions}.get(self.separate, ("",))
+
+
+def _names(task: str, what: str, value: Any, needed: bool = False) -> tuple[str, ...]:
+    """Return a list of a task's YAML. A bare word is refused: its letters would be the names."""
+    bad = isinstance(value, str) or not isinstance(value, Sequence)
+    if bad or (needed and not value):
+        least = "a list of names with at least one entry" if needed else "a list of names"
+        raise InputError(f"task {task}", what, least, repr(value))
+    names = tuple(str(v) for v in value)
+    if len(set(names)) < len(names):
+        raise InputError(f"task {task}", what, "each name once", repr(list(names)))
+    return names
+
+
+def _mapping(task: str, what: str, value: Any) -> dict[str, Any]:
+    """Return a mapping of a task's YAML; empty where nothing is given."""
+    if value is None or isinstance(value, Mapping):
+        return {str(k): v for k, v in (value or {}).items()}
+    raise InputError(f"task {task}", what, "names with a value each", repr(value))
+
+
+def _lists(task: str, what: str, value: Any) -> dict[str, tuple[str, ...]]:
+    """Return a mapping of names to lists with at least one entry."""
+    given = _mapping(task, what, value)
+    return {name: _names(task, f"{what}.{name}", part, True) for name, part in given.items()}

@@ -89,6 +89,25 @@ def test_a_task_names_everything_once(name):
         task(**{name: ["a", "a"]})
 
 
+@pytest.mark.parametrize(
+    ("given", "what", "expected"),
+    [
+        ({"columns": {"ct": "age*"}}, "columns.ct", "a list of names .*'age"),  # '*' were all
+        ({"columns": ["age"]}, "columns", "names with a value each"),
+        ({"baselines": ["SUVmax"]}, "baselines", "names with a value each"),
+        ({"clinical": ["age"]}, "clinical", "names with a value each"),
+        ({"clinical": {"numeric": "age"}}, "clinical.numeric", "a list of names, .*'age'"),
+        ({"clinical": {"ordinal": {"t": "T1"}}}, "clinical.ordinal.t", "a list of names .*'T1'"),
+        ({"clinical": {"ordinal": ["t"]}}, "clinical.ordinal", "names with a value each"),
+        ({"clinical": {"categorical": {"sex": []}}}, "clinical.categorical.sex", "at least one"),
+        ({"clinical": {"categorical": {"sex": ["F", "F"]}}}, "clinical.categorical.sex", "once"),
+    ],
+)
+def test_a_list_of_a_task_is_a_list(given, what, expected):
+    with pytest.raises(InputError, match=rf"task t: {what}: expected .*{expected}"):
+        task(**given)
+
+
 def test_two_timepoints_are_two_series(cohort):
     made = cohort(rois=BASE["rois"] + "s4,a,l5,primary,o.nii,,pet\n")
     table = select_units(made, task(timepoints=["baseline", "followup"]), labelled=True)
