@@ -20,6 +20,7 @@ from petnet.commands.run_gallery import write_gallery
 from petnet.errors import InputError
 from petnet.evaluation.baselines import baseline_scores, check_baselines
 from petnet.evaluation.crossval import Procedure, cross_validate
+from petnet.evaluation.discrimination import check_comparable
 from petnet.evaluation.input_hashes import input_hashes
 from petnet.evaluation.inputs import Inputs, load_inputs
 from petnet.evaluation.prediction_table import truths
@@ -173,7 +174,7 @@ def _inputs(
 
 
 def _check_folds(inputs: Inputs, splits: Splits) -> None:
-    """Refuse before any training what would fail after it: a part without one of the classes."""
+    """Refuse before any training what would fail after it: parts that cannot be told apart."""
     outcome, target = inputs.samples.outcome, inputs.samples.target
     if not len(target):
         raise InputError("cohort", "units", "at least one that can be read", _first_reason(inputs))
@@ -189,6 +190,7 @@ def _check_folds(inputs: Inputs, splits: Splits) -> None:
                     "all classes (an event) among the units that can be read",
                     lacking,
                 )
+    check_comparable(outcome, target, list(splits.folds()))
 
 
 def _first_reason(inputs: Inputs) -> str:

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from petnet.cohort.splits import Fold
 from petnet.evaluation.scored import Scored
+from petnet.outcome import Outcome
 from petnet.stats.bootstrap import percentile_interval
 from petnet.stats.clustered import clustered_auc_interval
 from petnet.stats.crossvalidated import FoldFigures, corrected_interval, fold_figures
 from petnet.stats.discrimination import delong_interval
-from petnet.stats.headline import Components, components_of_scores, weighted_headline
+from petnet.stats.headline import (
+    Components,
+    components,
+    components_of_scores,
+    weighted_headline,
+)
 from petnet.stats.intervals import CONDITIONAL, Estimate
 
-__all__ = ["as_json", "discrimination", "folds_of", "label_of", "number", "parts_of", "pooled"]
+__all__ = [
+    "as_json",
+    "check_comparable",
+    "discrimination",
+    "folds_of",
+    "label_of",
+    "number",
+    "parts_of",
+    "pooled",
+]
 
 POOLED = f"pooled over folds; biased low; {CONDITIONAL}"
 POOLED_SINGLE = "pooled over folds; a single parameter is not fitted, so pooling does not bias it"
@@ -43,6 +60,26 @@ def folds_of(scored: Scored) -> FoldFigures:
         return found.value, found.pairs
 
     return fold_figures(judge, scored.fold, scored.repeat)
+
+
+def check_comparable(outcome: Outcome, target: NDArray[np.float64], folds: Sequence[Fold]) -> None:
+    """Refuse, before any training, folds that no prediction could be judged in.
+
+    Raises
+    ------
+    InputError
+        A repeat in which no fold holds a pair to compare.
+    """
+    rows = np.concatenate([fold.test for fold in folds])
+    sizes = [len(fold.test) for fold in folds]
+    anything = np.full((len(rows), outcome.outputs), 1 / outcome.outputs)
+
+    def judge(held_out: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        found = components(outcome, target[rows[held_out]], anything[held_out])
+        return found.value, found.pairs
+
+    names, repeats = [fold.fold for fold in folds], [fold.repeat for fold in folds]
+    fold_figures(judge, np.repeat(names, sizes), np.repeat(repeats, sizes))
 
 
 def pooled(scored: Scored, level: float) -> Estimate:

@@ -6,14 +6,18 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from cases import KINDS, factory, samples
+from cases import KINDS, OUTCOMES, factory, samples
 from scipy.stats import spearmanr
 
 from petnet.cohort import make_splits
+from petnet.cohort.splits import Fold
 from petnet.errors import InputError
 from petnet.evaluation.crossval import Procedure, cross_validate
+from petnet.evaluation.discrimination import check_comparable
 from petnet.evaluation.summary import summarise
 from petnet.outcome import Outcome
+
+PAIRS = [(0, [0, 1]), (1, [2, 3]), (2, [4, 5])]
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +81,23 @@ def test_a_class_and_a_unit_may_be_called_none(tmp_path):
     assert table["decision"].isin(named.labels).all()
     (entry,) = summarise(named, table, pd.DataFrame(columns=["model", "score", "direction"]))
     assert entry["n"] == 30
+
+
+def test_folds_that_nothing_could_be_judged_in_are_refused_beforehand():
+    # each held-out part has an event, but at the last of its times: no order is known
+    target = np.array([[1.0, 0], [9, 1], [2, 0], [8, 1], [3, 0], [7, 1]])
+    fold = [Fold(0, k, np.setdiff1d(np.arange(6), pair), np.array(pair)) for k, pair in PAIRS]
+    with pytest.raises(InputError, match=r"repeat 0.*an event before another"):
+        check_comparable(OUTCOMES["survival"], target, fold)
+    target[0, 0] = 10
+    check_comparable(OUTCOMES["survival"], target, fold)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_can_be_judged(kind):
+    data = samples(n=30, kind=kind)
+    splits = make_splits(data.ids, data.groups, data.outcome.strata(data.target), 3, 2, 1)
+    check_comparable(data.outcome, data.target, list(splits.folds()))
 
 
 @pytest.mark.parametrize("kind", KINDS)
