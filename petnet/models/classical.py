@@ -103,6 +103,9 @@ class ClassicalModel:
         if len(candidates) > 1 and inner:
             scores = self._inner_scores(frame, train.target, inner, candidates, seed)
             self.chosen = candidates[int(np.argmax(scores))]
+        elif len(candidates) > 1:
+            few = "too few patients of a class for inner folds"
+            log.warning("model %s: not tuned: %s: %s is taken", self.name, few, self.chosen)
         prepared = self._prepare(frame, train.target, seed)
         for part in prepared:
             if part.lacks:

@@ -241,6 +241,20 @@ def test_the_inner_folds_choose_by_the_headline_figure(kind, seed):
     assert chosen == values[int(np.argmax(scores))]
 
 
+def test_a_class_too_rare_for_inner_folds_leaves_the_first_candidate_and_says_so(caplog):
+    data = samples("ordinal")
+    data.target[:] = np.where(data.target == 3, 2, data.target)
+    data.target[0] = 3
+    inner = inner_folds(data.groups, data.outcome.strata(data.target), 3, 0)
+    found = model(grid={"C": [0.2, 1.0]}).fit(data, inner, FitContext(1))
+    assert found.chosen == {"C": 0.2}
+    assert "not tuned" in caplog.text
+    assert "'C': 0.2" in caplog.text
+    caplog.clear()
+    model().fit(data, inner, FitContext(1))
+    assert "not tuned" not in caplog.text
+
+
 def test_a_label_of_one_class_is_answered_by_its_share(caplog):
     data = samples("multilabel")
     data.target[:, 2] = np.where(np.isnan(data.target[:, 2]), np.nan, 0.0)
