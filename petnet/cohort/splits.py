@@ -83,7 +83,7 @@ class Splits:
         """Read splits back for the same units."""
         import pandas as pd
 
-        table = pd.read_csv(path, dtype={"unit": str})
+        table = pd.read_csv(path, dtype={"unit": str}, keep_default_na=False)
         unknown = sorted(set(table["unit"]) - set(units))
         if unknown:
             raise InputError(str(path), "units", "the units of this run", f"also {unknown[:5]}")

@@ -47,6 +47,21 @@ STORED = (
 )  # what the settings of a run folder may name: it can come from anywhere
 
 
+def _models(folder: RunFolder) -> list[Path]:
+    """Return the saved model of every fold; an ensemble of some of them would be another model."""
+    splits = folder.path / "splits.csv"
+    with intact(splits, "the folds of a run"):
+        table = pd.read_csv(splits)[["repeat", "fold"]].drop_duplicates()
+    names = sorted(f"r{r}f{f}" for r, f in table.itertuples(index=False))
+    models = [folder.path / "folds" / name / "model" for name in names]
+    missing = [name for name, path in zip(names, models, strict=True) if not path.is_dir()]
+    if missing or not models:
+        expected = f"the models of its {len(models)} folds"
+        found = f"{len(models) - len(missing)} of them; without {', '.join(missing)}"
+        raise InputError(str(folder.path), "folds/*/model", expected, found)
+    return models
+
+
 def run(config: DictConfig) -> int:
     """Write predictions and status; returns the number of studies without a prediction."""
     from omegaconf import OmegaConf
@@ -58,9 +73,7 @@ def run(config: DictConfig) -> int:
     known = read_json(folder.path / "provenance.json")
     cohort = open_cohort(config)
     task = build(trained.task, "task", STORED)
-    models = sorted(folder.path.glob("folds/*/model"))
-    if not models:
-        raise InputError(str(folder.path), "folds/*/model", "the models of its folds", "none")
+    models = _models(folder)
     needs = load_model(models[0]).inputs
     candidates = select_units(cohort, task, labelled=False, clinical_needed="clinical" in needs)
     changed = _changed(config, folder, known["cohort"], cohort, task)

@@ -73,9 +73,7 @@ def load_inputs(
     -----
     A table without a single readable unit is returned as such; training refuses it.
     """
-    features, feature_status = feature_table(
-        table.units, task, sets, kernel_device, cache, workers
-    )
+    features, feature_status = feature_table(table.units, task, sets, kernel_device, cache, workers)
     rows: list[dict[str, Any]] = list(feature_status)
     images: CropStore | None = None
     if "image" in needs:

@@ -304,3 +304,18 @@ def test_a_run_folder_that_is_not_what_it_was(name, tiny, tmp_path):
         if (damaged / name).exists():
             assert all(word in message for word in words), message
         assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize("part", ["folds/r0f1", "folds/r0f1/model", "folds"])
+def test_a_run_folder_that_lacks_the_model_of_a_fold(part, tiny, tmp_path):
+    """The rest of the ensemble would be another model."""
+    damaged = tmp_path / "run"
+    shutil.copytree(tiny.run, damaged)
+    shutil.rmtree(damaged / part)
+    given = ["predict", f"run='{damaged}'", f"cohort='{tiny.cohort}'", tiny.cache]
+    code, text = printed([*given, f"out='{tmp_path / 'new.csv'}'"])
+    assert code == 2, text
+    message = only_message(text, "predict")
+    assert "expected the models of its 2 folds" in message
+    assert "r0f1" in message
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
