@@ -17,6 +17,7 @@ step() {
   "$@"
 }
 
+# shellcheck disable=SC2016  # Hydra fills it in, per job
 step petnet simulate -m simulation=her2_serial,nodal,peritoneal,lesions \
   simulation.patients="${PETNET_PATIENTS:-60}" 'out=data/simulated/${hydra:runtime.choices.simulation}'
 step petnet train -m experiment=all_tasks "task=$list" model=lr,fusion

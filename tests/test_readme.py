@@ -41,7 +41,7 @@ def test_every_verb_is_shown():
 
 def test_the_commands_run_one_after_the_other(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for verb, *words in commands(block_with("petnet simulate")):
+    for verb, *words in commands(block_with("petnet check")):
         if verb in ("predict", "diff"):
             run = next(Path("runs").glob("her2-lr-*"))
             words = [w.replace("RUN", str(run)).replace("data/new", "data/her2") for w in words]
