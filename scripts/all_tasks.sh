@@ -22,7 +22,7 @@ step petnet simulate -m simulation=her2_serial,nodal,peritoneal,lesions \
   simulation.patients="${PETNET_PATIENTS:-60}" 'out=data/simulated/${hydra:runtime.choices.simulation}'
 step petnet train -m experiment=all_tasks "task=$list" model=lr,fusion
 for task in "${tasks[@]}"; do
-  for run in runs/all_tasks/"$task"/*/; do
+  for run in runs/all_tasks/"$task"/"$task"-*; do
     cohort=$(sed -n 's/^cohort: //p' "$run/config.yaml")
     step petnet predict run="$run" cohort="$cohort" out="$run/predict.csv"
   done
