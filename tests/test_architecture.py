@@ -148,6 +148,23 @@ def body_lines(function):
     return lines
 
 
+def test_no_task_is_known_to_the_code():
+    """Tasks are configuration; only a simulator knows of the disease that it draws."""
+    names = {path.stem for path in (ROOT / "configs" / "task").glob("*.yaml")}
+    known = re.compile(rf"\b({'|'.join(sorted(names))})\b")
+    files = [*(ROOT / "petnet").rglob("*.py"), *(ROOT / "scripts").glob("*.py")]
+    found = {
+        f"{path.relative_to(ROOT)}: {match.group()}"
+        for path in files
+        if "simulation" not in path.parts
+        for match in known.finditer(path.read_text(encoding="utf-8"))
+    }
+    # a trial of the first days, and the script that makes the cohort of the real patients
+    allowed = {"scripts/trials.py: her2", "scripts/sts_cohort.py: sarcoma_lung_mets"}
+    assert len(names) >= 10
+    assert found <= allowed
+
+
 def test_no_path_of_one_machine():
     of_a_home = re.compile(r"(?<![\w.~}$])/(?:wo" + r"rk|Us" + r"ers|home)/\w+")
     files = [ROOT / name for name in ("README.md", "CHANGELOG.md", "pyproject.toml")]

@@ -96,7 +96,7 @@ class ClassicalModel:
         _check_target(self.name, train)
         self.outcome = train.outcome
         if self.outcome.kind == "survival" and self.resampler is not None:
-            log.info("model %s: survival has no classes: nothing is resampled", self.name)
+            log.debug("model %s: survival has no classes: nothing is resampled", self.name)
         frame, seed = self._frame(train), context.seed
         candidates = self._candidates()
         self.chosen = candidates[0]

@@ -178,7 +178,7 @@ def test_survival_is_a_ridge_cox_regression_centred_on_the_training_part():
 
 def test_survival_is_not_resampled_and_says_so(caplog):
     data = samples("survival")
-    with caplog.at_level(logging.INFO, logger="petnet.models.classical"):
+    with caplog.at_level(logging.DEBUG, logger="petnet.models.classical"):
         made = fitted(data, resampler=Smote()).predict(data)
     assert "nothing is resampled" in caplog.text
     np.testing.assert_array_equal(made, fitted(data).predict(data))
