@@ -148,7 +148,7 @@ def extract_batch(
         region = prepare(image, mask, feature_set, f"region {index[row]}")
         for name, value in _region_features(region, feature_set).items():
             table[row, place[name]] = value
-        if feature_set.has_texture:
+        if feature_set.has_levels:
             levels.append(discretise(region, feature_set))
     with returning_memory(chosen):
         for rows, name, values in _texture_features(levels, feature_set, chosen, index):

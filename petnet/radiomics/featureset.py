@@ -5,20 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from petnet.errors import InputError
 from petnet.files import hash_of
-from petnet.radiomics.catalogue import Family
+from petnet.radiomics.catalogue import TEXTURE_FAMILIES, Family
 from petnet.radiomics.preprocess import Interpolation
 from petnet.radiomics.texture import Aggregation
 
-__all__ = ["Discretisation", "FeatureSet"]
+if TYPE_CHECKING:
+    from petnet.radiomics.filters import Filter
+
+__all__ = ["Discretisation", "FeatureSet", "Naming"]
 
 Discretisation = Literal["fixed_bin_number", "fixed_bin_size", "none"]
+Naming = Literal["ibsi", "pyradiomics"]
 #: Raised whenever the same settings begin to give other numbers.
-VERSION = 1
-TEXTURE_FAMILIES = frozenset({"glcm"})
+VERSION = 2
+MAX_BINS = 1024
+#: The unfiltered image's part of a column.
+ORIGINAL = "original"
 
 
 @dataclass(frozen=True)
@@ -31,18 +37,37 @@ class FeatureSet:
         Begins every column; letters, digits and single underscores.
     modality : {"PT", "CT"}
         Images of another modality are refused.
-    families : sequence of {"stat", "morph", "glcm"}
+    families : sequence of family
+        Those of `petnet.radiomics.catalogue`. Morphology and local intensity are computed on the
+        unfiltered image alone.
     discretisation : {"fixed_bin_number", "fixed_bin_size", "none"}
-        "none" only without texture families.
+        "none" only without texture families and intensity histogram.
     bins : int, optional
         Of a fixed bin number.
     bin_width, lower_bound : float, optional
         Of a fixed bin size, in the unit of the image.
-    aggregations : sequence of {"3D_avg", "3D_comb"}
-        Of texture families.
+    aggregations : sequence of {"2D_avg", "2D_comb", "2_5D_avg", "2_5D_comb", "3D_avg", "3D_comb"}
+        Of texture families. Families without directions know 2D, 2_5D and 3D alone, whichever of
+        the two is asked for. Slices are the planes of the third axis.
+    ngldm_alpha : int
+        Neighbours within so many grey levels depend on the centre.
+    ivh_bins, ivh_bin_width : optional
+        Discretisation of the intensity-volume histogram, by number or by size; neither takes the
+        intensities as they are.
+    autocorrelation : bool
+        Whether morphology includes Moran's I and Geary's C, which cost more than all the rest.
+    filters : sequence of Filter
+        Image filters (IBSI-2) whose responses are images of their own, beside the original.
+    original : bool
+        Whether features of the unfiltered image are computed too.
+    naming : {"ibsi", "pyradiomics"}
+        Names and definitions of the features.
     spacing_mm : three floats, optional
-        Voxel edges to resample to, along the array's axes; none keeps the native grid.
+        Voxel edges to resample to, along the array's axes; none keeps the native grid, and so does
+        a none in place of one of the three.
     interpolation : {"nearest", "linear", "cubic"}
+    mask_threshold : float
+        Resampled voxels belong to the mask from this share of it on.
     resegment_range : two floats, optional
         Intensities outside are dropped from the intensity mask.
     resegment_sigma : float, optional
@@ -64,41 +89,62 @@ class FeatureSet:
     bin_width: float | None = None
     lower_bound: float | None = None
     aggregations: Sequence[Aggregation] = ("3D_avg", "3D_comb")
-    spacing_mm: Sequence[float] | None = None
+    ngldm_alpha: int = 0
+    ivh_bins: int | None = None
+    ivh_bin_width: float | None = None
+    autocorrelation: bool = True
+    filters: Sequence[Filter] = ()
+    original: bool = True
+    naming: Naming = "ibsi"
+    spacing_mm: Sequence[float | None] | None = None
     interpolation: Interpolation = "linear"
+    mask_threshold: float = 0.5
     resegment_range: Sequence[float] | None = None
     resegment_sigma: float | None = None
     round_hu: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("families", "aggregations", "spacing_mm", "resegment_range"):
+        for name in ("families", "aggregations", "filters", "spacing_mm", "resegment_range"):
             value = getattr(self, name)
             if isinstance(value, Sequence) and not isinstance(value, str):
                 object.__setattr__(self, name, tuple(value))  # lists come from YAML
         self._check_name()
         self._check_choices()
+        self._check_filters()
         self._check_numbers()
         self._check_discretisation()
+        self._check_ivh()
         self._settle_numbers()
 
     @property
     def hash(self) -> str:
         """32 hexadecimal digits of every setting and of the version of the calculation."""
-        return hash_of("FeatureSet", VERSION, asdict(self))
+        kinds = [type(one).__name__ for one in self.filters]
+        return hash_of("FeatureSet", VERSION, asdict(self), kinds)
 
     @property
-    def has_texture(self) -> bool:
+    def has_levels(self) -> bool:
         """Whether any family needs discretised levels."""
-        return not TEXTURE_FAMILIES.isdisjoint(self.families)
+        return not (TEXTURE_FAMILIES | {"ih"}).isdisjoint(self.families)
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """Names of the images that features are computed on."""
+        names = tuple(one.name for one in self.filters)
+        return (ORIGINAL, *names) if self.original else names
 
     def _settle_numbers(self) -> None:
         """Make 25 and 25.0 the same setting with the same hash."""
-        for name in ("bin_width", "lower_bound", "resegment_sigma"):
+        for name in (
+            *("bin_width", "lower_bound", "ivh_bin_width"),
+            *("mask_threshold", "resegment_sigma"),
+        ):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, float(getattr(self, name)))
         for name in ("spacing_mm", "resegment_range"):
-            if getattr(self, name) is not None:
-                object.__setattr__(self, name, tuple(float(v) for v in getattr(self, name)))
+            if (values := getattr(self, name)) is not None:
+                numbers = tuple(None if v is None else float(v) for v in values)
+                object.__setattr__(self, name, numbers)
 
     def _refuse(self, field: str, expected: str, found: Any) -> InputError:
         return InputError(f"feature set {self.name!r}", field, expected, repr(found))
@@ -114,7 +160,10 @@ class FeatureSet:
             "modality": (self.modality, ("PT", "CT")),
             "discretisation": (self.discretisation, get_args(Discretisation)),
             "interpolation": (self.interpolation, get_args(Interpolation)),
+            "naming": (self.naming, get_args(Naming)),
             "round_hu": (self.round_hu, (True, False)),
+            "autocorrelation": (self.autocorrelation, (True, False)),
+            "original": (self.original, (True, False)),
         }
         for field, (value, allowed) in single.items():
             if value not in allowed:
@@ -130,8 +179,12 @@ class FeatureSet:
 
     def _check_numbers(self) -> None:
         spacing, range_ = self.spacing_mm, self.resegment_range
-        if spacing is not None and not (_are_numbers(spacing, 3) and min(spacing) > 0):
-            raise self._refuse("spacing_mm", "three positive numbers or null", spacing)
+        if spacing is not None and not _is_spacing(spacing):
+            raise self._refuse("spacing_mm", "three positive numbers (or nulls) or null", spacing)
+        if not (_is_number(self.mask_threshold) and 0 < self.mask_threshold <= 1):
+            raise self._refuse("mask_threshold", "a number above 0, up to 1", self.mask_threshold)
+        if type(self.ngldm_alpha) is not int or not 0 <= self.ngldm_alpha < MAX_BINS:
+            raise self._refuse("ngldm_alpha", "a whole number of 0 or more", self.ngldm_alpha)
         if range_ is not None and not (_are_numbers(range_, 2) and range_[0] < range_[1]):
             raise self._refuse("resegment_range", "a lower and a higher number or null", range_)
         sigma = self.resegment_sigma
@@ -152,18 +205,48 @@ class FeatureSet:
                 raise self._refuse(
                     field, f"a number with discretisation={self.discretisation}", value
                 )
-        if self.bins is not None and not (isinstance(self.bins, int) and 1 < self.bins <= 1024):
-            raise self._refuse("bins", "a whole number from 2 to 1024", self.bins)
+        if self.bins is not None and not (type(self.bins) is int and 1 < self.bins <= MAX_BINS):
+            raise self._refuse("bins", f"a whole number from 2 to {MAX_BINS}", self.bins)
         if self.bin_width is not None and self.bin_width <= 0:
             raise self._refuse("bin_width", "a positive number", self.bin_width)
-        if self.has_texture and self.discretisation == "none":
-            raise self._refuse(
-                "discretisation", "fixed_bin_number or fixed_bin_size for texture", "none"
-            )
+        if self.has_levels and self.discretisation == "none":
+            expected = "fixed_bin_number or fixed_bin_size for texture and intensity histogram"
+            raise self._refuse("discretisation", expected, "none")
+
+    def _check_ivh(self) -> None:
+        bins, width = self.ivh_bins, self.ivh_bin_width
+        if bins is not None and width is not None:
+            raise self._refuse("ivh_bins", "null with ivh_bin_width", bins)
+        if bins is not None and not (type(bins) is int and bins > 1):
+            raise self._refuse("ivh_bins", "a whole number of 2 or more, or null", bins)
+        if width is not None and not (_is_number(width) and width > 0):
+            raise self._refuse("ivh_bin_width", "a positive number or null", width)
+
+    def _check_filters(self) -> None:
+        if not isinstance(self.filters, tuple):
+            raise self._refuse("filters", "a list", self.filters)
+        if not self.original and not self.filters:
+            raise self._refuse("original", "true without filters", self.original)
+        if self.filters:
+            from petnet.radiomics.filters import FILTERS
+
+            for one in self.filters:
+                if not isinstance(one, FILTERS):
+                    kinds = ", ".join(kind.__name__ for kind in FILTERS)
+                    raise self._refuse("filters", f"any of {kinds}", one)
+        twice = {name for name in self.images if self.images.count(name) > 1}
+        if twice:
+            raise self._refuse("filters", "each once", sorted(twice))
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_spacing(values: Any) -> bool:
+    """Whether these are three voxel edges, of which some may be left as they are."""
+    given = tuple(1.0 if v is None else v for v in values) if isinstance(values, tuple) else values
+    return _are_numbers(given, 3) and min(given) > 0
 
 
 def _are_numbers(values: Any, n: int) -> bool:
