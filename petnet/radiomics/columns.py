@@ -1,0 +1,125 @@
+"""The columns of a feature set: their names and where each comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from petnet.radiomics.catalogue import (
+    DIRECTIONAL_FAMILIES,
+    FAMILY_CODES,
+    TEXTURE_FAMILIES,
+    Family,
+    Feature,
+    features_of,
+)
+from petnet.radiomics.featureset import ORIGINAL, VERSION, FeatureSet
+
+__all__ = ["Column", "aggregations_of", "columns", "columns_of", "provenance"]
+
+INTENSITY_UNIT = {"PT": "SUV", "CT": "HU"}
+LIBRARIES = ("numpy", "scipy", "numba", "array-api-compat")
+#: Families of the unfiltered image alone: shape does not change, and peaks are uptake.
+UNFILTERED_FAMILIES: frozenset[Family] = frozenset({"morph", "local"})
+AUTOCORRELATION = frozenset({"morans_i_index", "gearys_c_measure"})
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: the feature, the image it is computed on, and how it is aggregated."""
+
+    name: str
+    feature: Feature
+    image: str
+    aggregation: str | None
+
+
+def aggregations_of(family: Family, asked: Sequence[str]) -> tuple[str | None, ...]:
+    """Return what a family makes of the aggregations asked for, each once, in their order.
+
+    Co-occurrence and run length have a matrix per direction and so all six; the other texture
+    families know 2D, 2_5D and 3D; the rest none.
+    """
+    if family not in TEXTURE_FAMILIES:
+        return (None,)
+    if family in DIRECTIONAL_FAMILIES:
+        return tuple(asked)
+    return tuple(dict.fromkeys(one.rsplit("_", 1)[0] for one in asked))
+
+
+def columns_of(feature_set: FeatureSet) -> Iterator[Column]:
+    """Yield the columns of a set in the order of the table.
+
+    Named {set}__{image}_{family}_{feature}_{aggregation}, the last part for texture alone.
+    """
+    for image in feature_set.images:
+        for family in feature_set.families:
+            if image != ORIGINAL and family in UNFILTERED_FAMILIES:
+                continue
+            for aggregation in aggregations_of(family, feature_set.aggregations):
+                for feature in features_of(family):
+                    if feature.name in AUTOCORRELATION and not feature_set.autocorrelation:
+                        continue
+                    name = f"{feature_set.name}__{image}_{family}_{feature.name}"
+                    suffix = f"_{aggregation}" if aggregation else ""
+                    yield Column(name + suffix, feature, image, aggregation)
+
+
+def columns(feature_set: FeatureSet) -> list[str]:
+    """Return the names of the columns of a set."""
+    if feature_set.naming == "pyradiomics":
+        from petnet.radiomics.pyradiomics import names
+
+        return names(feature_set)
+    return [column.name for column in columns_of(feature_set)]
+
+
+def provenance(feature_set: FeatureSet) -> dict[str, Any]:
+    """Describe every column: IBSI codes, unit and aggregation; the settings, hash and versions."""
+    from importlib.metadata import version
+
+    import petnet
+
+    return {
+        "feature_set": asdict(feature_set)
+        | {"filters": [{"kind": type(one).__name__} | asdict(one) for one in feature_set.filters]},
+        "hash": feature_set.hash,
+        "versions": {
+            "petnet": petnet.__version__,
+            "calculation": VERSION,
+            **{name: version(name) for name in LIBRARIES},
+        },
+        "columns": _described(feature_set),
+    }
+
+
+def _described(feature_set: FeatureSet) -> dict[str, dict[str, Any]]:
+    if feature_set.naming == "pyradiomics":
+        from petnet.radiomics.pyradiomics import described
+
+        return described(feature_set)
+    return {
+        column.name: {
+            "feature": column.feature.name,
+            "ibsi_code": column.feature.code,
+            "ibsi_family_code": FAMILY_CODES[column.feature.family],
+            "family": column.feature.family,
+            "image": column.image,
+            "aggregation": column.aggregation,
+            "unit": unit_of(column, feature_set),
+            "least_voxels": column.feature.least_voxels,
+            "least_levels": column.feature.least_levels,
+        }
+        for column in columns_of(feature_set)
+    }
+
+
+def unit_of(column: Column, feature_set: FeatureSet) -> str:
+    """Return the unit of a column; a filter's response has none that its name could say."""
+    intensity = INTENSITY_UNIT[feature_set.modality]
+    if column.image != ORIGINAL:
+        intensity = "response"
+    # IBSI gives intensities of a histogram with a fixed number of bins as those bins
+    ivh = "bin" if feature_set.ivh_bins is not None else intensity
+    return column.feature.unit.format(intensity=intensity, ivh=ivh)
