@@ -5,7 +5,7 @@ The only module of petnet that imports CuPy, and only inside its functions.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -17,12 +17,19 @@ from numpy.typing import NDArray
 from petnet.errors import InputError
 
 __all__ = [
+    "BLOCK_THREADS",
     "NVRTC_OPTIONS",
+    "SHARED_BYTES",
+    "TILE_VOXELS",
     "chunk_bytes",
     "glcm_counts",
+    "kernel",
+    "launch",
+    "library",
     "returning_memory",
     "source",
     "tiles",
+    "to_device",
     "to_host",
     "unusable_reason",
 ]
@@ -35,6 +42,13 @@ MAX_CHUNK_BYTES = 512 << 20
 # Counts and formulas together need up to 3.5 times the counts (3D_avg), and half of what is free
 # is left to others in the process, e.g. torch.
 FREE_PER_CHUNK_BYTE = 8
+
+
+def library() -> Any:
+    """Return CuPy, for modules that may not import it."""
+    import cupy
+
+    return cupy
 
 
 @cache
@@ -121,12 +135,43 @@ def source(family: str) -> str:
     return Path(__file__).with_name(f"{family}.cu").read_text(encoding="utf-8")
 
 
+def kernel(family: str, name: str) -> Any:
+    """Return a kernel of a family's source, compiled for the current device."""
+    return _kernel(family, name, library().cuda.Device().id)
+
+
 @cache
 def _kernel(family: str, name: str, device_id: int) -> Any:
     """Compile once per process and device; CuPy keeps the binary on disk for the next process."""
     import cupy
 
     return cupy.RawModule(code=source(family), options=NVRTC_OPTIONS).get_function(name)
+
+
+def launch(
+    family: str, name: str, grid: int | tuple[int, ...], arguments: Sequence[Any], shared: int = 0
+) -> None:
+    """Start a kernel with BLOCK_THREADS threads per block; an empty grid is nothing to do.
+
+    Parameters
+    ----------
+    grid : int or tuple of int
+        Blocks along x, y and z; at most 65535 along y and z.
+    arguments : sequence
+        Device arrays, NumPy scalars, and Python integers, which become `int`: CuPy would pass them
+        as 64 bits.
+    shared : int
+        Bytes of dynamic shared memory.
+    """
+    blocks = (grid,) if isinstance(grid, int) else grid
+    if min(blocks) > 0:
+        given = tuple(np.int32(a) if isinstance(a, int) else a for a in arguments)
+        kernel(family, name)(blocks, (BLOCK_THREADS,), given, shared_mem=shared)
+
+
+def to_device(array: Any, dtype: Any = None) -> Any:
+    """Return a contiguous array on the current device; no copy where it is one already."""
+    return library().ascontiguousarray(library().asarray(array, dtype=dtype))
 
 
 def tiles(
@@ -156,39 +201,24 @@ def glcm_counts(
     -------
     (R, D, L, L) int64 CuPy array
     """
-    import cupy
-
     shape = (shapes.shape[0], directions.shape[0], n_levels, n_levels)
-    counts = cupy.zeros(shape, dtype=cupy.int64)
+    counts = library().zeros(shape, dtype=np.int64)
     tile_region, tile_start = tiles(shapes, TILE_VOXELS)
     shared = n_levels**2 * 4
     use_shared = shared <= SHARED_BYTES
-    on_device = [
-        cupy.ascontiguousarray(cupy.asarray(a))
-        for a in (levels, offsets, shapes, directions, tile_region, tile_start)
-    ]
-    if tile_region.size:
-        _kernel("glcm", "glcm_counts", cupy.cuda.Device().id)(
-            (tile_region.size, directions.shape[0]),
-            (BLOCK_THREADS,),
-            (
-                *on_device,
-                np.int32(TILE_VOXELS),
-                np.int32(directions.shape[0]),
-                np.int32(n_levels),
-                np.int32(use_shared),
-                counts,
-            ),
-            shared_mem=shared if use_shared else 0,
-        )
+    given = (levels, offsets, shapes, directions, tile_region, tile_start)
+    sizes = (TILE_VOXELS, directions.shape[0], n_levels, int(use_shared))
+    launch(
+        "glcm",
+        "glcm_counts",
+        (tile_region.size, directions.shape[0]),
+        (*map(to_device, given), *sizes, counts),
+        shared if use_shared else 0,
+    )
     return counts
 
 
 def to_host(array: Any) -> NDArray[Any]:
     """Copy a CuPy array to NumPy; a NumPy array is returned as it is."""
-    if isinstance(array, np.ndarray):
-        return array
-    import cupy
-
-    host: NDArray[Any] = cupy.asnumpy(array)
+    host: NDArray[Any] = array.get() if hasattr(array, "get") else array
     return host

@@ -1,0 +1,105 @@
+"""A stand-in for CuPy on machines without a GPU: NumPy's functions on arrays marked as the device's.
+
+Stricter than NumPy where CuPy is: its functions take no host arrays, and memory that was not set
+holds rubbish. Operators are not watched: formulas choose their namespace by the array, and a marked
+array is still NumPy's to them.
+"""
+
+from functools import wraps
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+
+
+class DeviceArray(np.ndarray):
+    """An array that lies on the device, as far as the tests are concerned."""
+
+    def get(self):
+        return np.asarray(self).view(np.ndarray)
+
+
+class CompileException(Exception):
+    """What NVRTC's refusal becomes; as in CuPy, no RuntimeError."""
+
+
+class OutOfMemoryError(MemoryError):
+    pass
+
+
+class Pool:
+    """What CuPy's memory pool is to cuda.py: it only counts."""
+
+    def __init__(self):
+        self.freed = 0
+
+    def free_bytes(self):
+        return 0
+
+    def free_all_blocks(self):
+        self.freed += 1
+
+
+def marked(result):
+    """Mark what a function returned."""
+    if isinstance(result, tuple | list):
+        return type(result)(marked(part) for part in result)
+    return result.view(DeviceArray) if isinstance(result, np.ndarray) else result
+
+
+def refuse_host_arrays(arguments):
+    for argument in arguments:
+        if isinstance(argument, tuple | list):
+            refuse_host_arrays(argument)
+        elif isinstance(argument, np.ndarray) and not isinstance(argument, DeviceArray):
+            raise TypeError(f"Unsupported type {type(argument)}: a host array on the device")
+
+
+def on_device(function):
+    """Return a function of NumPy as CuPy has it."""
+
+    @wraps(function)
+    def call(*arguments, **options):
+        refuse_host_arrays([*arguments, *options.values()])
+        return marked(function(*arguments, **options))
+
+    return call
+
+
+def uploading(function):
+    """Return one of the few functions that take host arrays too."""
+    return lambda array, *arguments, **options: marked(function(array, *arguments, **options))
+
+
+def empty(shape, dtype=np.float64):
+    return np.frombuffer(
+        bytearray(b"\xa5" * int(np.prod(shape) * np.dtype(dtype).itemsize)), dtype
+    ).reshape(shape)
+
+
+def empty_like(array, dtype=None):
+    return empty(array.shape, array.dtype if dtype is None else dtype)
+
+
+def standin(raw_module):
+    """Return a module for `sys.modules["cupy"]`; `raw_module(code, options)` compiles."""
+    cupy = ModuleType("cupy")
+    cupy.ndarray, cupy.RawModule = DeviceArray, raw_module
+    for name in ("asarray", "array", "ascontiguousarray"):
+        setattr(cupy, name, uploading(getattr(np, name)))
+    cupy.empty, cupy.empty_like = on_device(empty), on_device(empty_like)
+    cupy.asnumpy = lambda array: np.asarray(array).view(np.ndarray)
+    cupy.cuda = SimpleNamespace(
+        Device=lambda: SimpleNamespace(id=-1),
+        runtime=SimpleNamespace(getDeviceCount=lambda: 1, memGetInfo=lambda: (8 << 30, 16 << 30)),
+        compiler=SimpleNamespace(CompileException=CompileException),
+        memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
+    )
+    pool = Pool()
+    cupy.get_default_memory_pool = lambda: pool
+
+    def fall_back(name):
+        found = getattr(np, name)
+        return on_device(found) if callable(found) and not isinstance(found, type) else found
+
+    cupy.__getattr__ = fall_back
+    return cupy
