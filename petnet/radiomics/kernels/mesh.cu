@@ -1,8 +1,8 @@
 // Shape of many masks in integers: patterns of the marching-cubes mesh, and moments of coordinates.
 //
 // Masks lie packed in `inside`: region r has shape (nx, ny, nz) = shapes[3r..], C order, first voxel at
-// offsets[r]. blockIdx.x names a tile: tile_size cells or voxels of region tile_region[x], from
-// tile_start[x] on. Blocks add in shared memory first, and to the totals once.
+// offsets[r], fewer than 2^31 voxels. blockIdx.x names a tile: tile_size cells or voxels of region
+// tile_region[x], from tile_start[x] on. Blocks add in shared memory first, and to the totals once.
 
 // patterns[(r * 256 + pattern) * 2] receives the number of cells of 2x2x2 voxels with that pattern, and
 // the next place the sum of their x. Cells are those of the box padded by one voxel on every side, so
@@ -21,12 +21,14 @@ extern "C" __global__ void mesh_patterns(
 
     for (int place = threadIdx.x; place < 512; place += blockDim.x) pattern_counts[place] = 0;
     __syncthreads();
+    // Most cells lie wholly without or within (patterns 0 and 255): each thread counts its own.
+    unsigned long long uniform[2][2] = {};
     for (int k = threadIdx.x; k < tile_size; k += blockDim.x) {
         const long long cell = tile_start[blockIdx.x] + k;
         if (cell >= n_cells) break;
-        const int cell_z = (int)(cell % (nz + 1));
-        const int cell_y = (int)(cell / (nz + 1) % (ny + 1));
-        const int cell_x = (int)(cell / (nz + 1) / (ny + 1));
+        const unsigned int line = (unsigned int)cell / (nz + 1);
+        const int cell_z = (int)((unsigned int)cell % (nz + 1));
+        const int cell_y = (int)(line % (ny + 1)), cell_x = (int)(line / (ny + 1));
         int pattern = 0;
         for (int corner = 0; corner < 8; ++corner) {
             const int x = cell_x - 1 + (corner >> 2), y = cell_y - 1 + (corner >> 1 & 1),
@@ -34,8 +36,18 @@ extern "C" __global__ void mesh_patterns(
             if (x < 0 || x >= nx || y < 0 || y >= ny || z < 0 || z >= nz) continue;
             pattern |= (mask[((long long)x * ny + y) * nz + z] != 0) << corner;
         }
-        atomicAdd(&pattern_counts[2 * pattern], 1ull);
-        atomicAdd(&pattern_counts[2 * pattern + 1], (unsigned long long)cell_x);
+        if (pattern == 0 || pattern == 255) {
+            uniform[pattern == 255][0] += 1;
+            uniform[pattern == 255][1] += cell_x;
+        } else {
+            atomicAdd(&pattern_counts[2 * pattern], 1ull);
+            atomicAdd(&pattern_counts[2 * pattern + 1], (unsigned long long)cell_x);
+        }
+    }
+    for (int within = 0; within < 2; ++within) {
+        if (uniform[within][0] == 0) continue;
+        atomicAdd(&pattern_counts[510 * within], uniform[within][0]);
+        atomicAdd(&pattern_counts[510 * within + 1], uniform[within][1]);
     }
     __syncthreads();
     for (int place = threadIdx.x; place < 512; place += blockDim.x) {
@@ -64,7 +76,8 @@ extern "C" __global__ void coordinate_moments(
         const long long voxel = tile_start[blockIdx.x] + k;
         if (voxel >= n_voxels) break;
         if (inside[offsets[region] + voxel] == 0) continue;
-        const unsigned long long z = voxel % nz, y = voxel / nz % ny, x = voxel / nz / ny;
+        const unsigned int line = (unsigned int)voxel / nz;
+        const unsigned long long z = (unsigned int)voxel % nz, y = line % ny, x = line / ny;
         const unsigned long long terms[10] = {1, x, y, z, x * x, y * y, z * z, x * y, x * z, y * z};
         for (int place = 0; place < 10; ++place) own[place] += terms[place];
     }

@@ -1,8 +1,9 @@
 // Zones of one grey level in many regions: connected components of all levels at once, by union-find.
 //
-// Regions lie packed in `levels` as for glcm_counts; level 0 is outside the mask. With `through` a
-// zone is 26-connected and its runs lie along z; without, it is 8-connected within the slice (x, y) of
-// its voxels and its runs lie along y. Four launches, one after the other:
+// Regions lie packed in `levels`: region r has shape (nx, ny, nz) = shapes[3r..], C order, first voxel
+// at offsets[r], fewer than 2^31 voxels. Level 0 is outside the mask. With `through` a zone is
+// 26-connected and its runs lie along z; without, it is 8-connected within the slice (x, y) of its
+// voxels and its runs lie along y. Four launches, one after the other:
 //
 //   zone_runs       parent[voxel] = first voxel of its run, which is the run's root
 //   zone_links      joins the trees of every two runs that touch
@@ -28,9 +29,9 @@ struct ZoneVoxel {
         : image(region_image), nx(shape[0]), ny(shape[1]), index(voxel)
     {
         const int nz = shape[2];
-        x = voxel / nz / ny;
-        y = voxel / nz % ny;
-        at = through ? voxel % nz : y;
+        x = (int)((unsigned int)voxel / nz / ny);
+        y = (int)((unsigned int)voxel / nz % ny);
+        at = through ? (int)((unsigned int)voxel % nz) : y;
         length = through ? nz : ny;
         stride = through ? 1 : nz;
         step_x = ny * nz;
