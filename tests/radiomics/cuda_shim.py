@@ -1,4 +1,4 @@
-"""The `.cu` files on the CPU: each built with the host shim, its kernels launched through ctypes."""
+"""The `.cu` files on the CPU: built with the host shim, their kernels launched through ctypes."""
 
 import ctypes
 import hashlib
@@ -99,7 +99,7 @@ class ShimModule:
             assert shared_mem <= MOST_SHARED
             (threads,) = block
             grid = (*grid, 1, 1)[:3]
-            assert all(0 < blocks for blocks in grid), f"empty grid {grid}"
+            assert all(blocks > 0 for blocks in grid), f"empty grid {grid}"
             assert max(grid[1:]) <= 65535, f"grid {grid} is too large along y or z"
             sizes = (ctypes.c_uint * 5)(*grid, threads, shared_mem)
             values = [as_c(a, *p) for a, p in zip(arguments, parameters, strict=True)]

@@ -1,4 +1,4 @@
-"""A stand-in for CuPy on machines without a GPU: NumPy's functions on arrays marked as the device's.
+"""A stand-in for CuPy where there is no GPU: NumPy's functions on arrays marked as the device's.
 
 Stricter than NumPy where CuPy is: its functions take no host arrays, and memory that was not set
 holds rubbish. Operators are not watched: formulas choose their namespace by the array, and a marked

@@ -1,9 +1,5 @@
 """Co-occurrence counts: `.cu` = Numba = brute force, count for count."""
 
-import shutil
-import subprocess
-from functools import partial
-
 import numpy as np
 import pytest
 from glcm_oracles import brute_force_array, brute_force_python, random_regions
@@ -45,9 +41,9 @@ def test_brute_force_agrees_with_pure_python():
         )
 
 
-def test_brute_force_numba_and_shim_1000_volumes(shim_cupy):
+def test_brute_force_numba_and_shim_200_volumes(shim_cupy):
     """All three at once, so that the brute force is counted only once."""
-    regions = random_regions(1000, seed=2)
+    regions = random_regions(200, seed=2)
 
     def both(*arguments):
         twin = cpu.glcm_counts(*arguments)
@@ -55,11 +51,6 @@ def test_brute_force_numba_and_shim_1000_volumes(shim_cupy):
         return twin
 
     assert_all_equal(regions, both)
-
-
-def test_brute_force_shim_without_shared_memory(shim_cupy, monkeypatch):
-    monkeypatch.setattr(cuda, "SHARED_BYTES", 0)
-    assert_all_equal(random_regions(40, seed=3), cuda.glcm_counts)
 
 
 @pytest.mark.full
@@ -72,35 +63,6 @@ def test_brute_force_10000_volumes(shim_cupy):
 def test_brute_force_on_each_device(device):
     kernel = cuda.glcm_counts if device == "cuda" else cpu.glcm_counts
     assert_all_equal(random_regions(1000 if device == "cuda" else 100, seed=2), kernel)
-
-
-@pytest.mark.parametrize("asked", [0, 4, 60])
-def test_shim_notices_too_little_shared_memory(shim_cupy, monkeypatch, asked):
-    """4 levels need 64 bytes."""
-    whole = cuda._kernel("glcm", "glcm_counts", -1)
-    regions = [(np.full((3, 3, 3), 4, np.int32), 4)]
-    with monkeypatch.context() as patch:
-        launch = partial(whole, shared_mem=asked)
-        patch.setattr(cuda, "_kernel", lambda *_: lambda *a, shared_mem: launch(*a))
-        with pytest.raises(AssertionError, match="13 blocks wrote beyond their shared memory"):
-            assert_all_equal(regions, cuda.glcm_counts)
-    assert_all_equal(regions, cuda.glcm_counts)
-
-
-@pytest.mark.parametrize("change", [{1: np.int32}, {2: np.int64}, {6: int}, {10: np.int32}])
-def test_shim_notices_arguments_of_another_type(shim_cupy, monkeypatch, change):
-    whole = cuda._kernel("glcm", "glcm_counts", -1)
-
-    def changed(grid, block, arguments, shared_mem):
-        made = list(arguments)
-        for k, type_ in change.items():
-            made[k] = type_(made[k]) if made[k].ndim == 0 else made[k].astype(type_)
-        whole(grid, block, tuple(made), shared_mem=shared_mem)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(cuda, "_kernel", lambda *_: changed)
-        with pytest.raises(AssertionError, match=r"expected .*, but got"):
-            assert_all_equal(random_regions(1, seed=1), cuda.glcm_counts)
 
 
 def test_brute_force_other_directions():
@@ -125,13 +87,6 @@ def test_directions_are_unique_up_to_sign():
     both = {tuple(d) for d in DIRECTIONS_3D} | {tuple(-d) for d in DIRECTIONS_3D}
     assert len(DIRECTIONS_3D) == 13
     assert len(both) == 26
-
-
-def test_tiles_cover_every_voxel_once():
-    shapes = np.array([[1, 1, 1], [5, 5, 5], [0, 3, 3], [10, 1, 1]], dtype=np.int32)
-    region, start = cuda.tiles(shapes, tile_voxels=10)
-    assert region.tolist() == [0, *[1] * 13, 3]
-    assert start.tolist() == [0, *range(0, 125, 10), 0]
 
 
 def test_chunks_stay_within_memory():
@@ -169,18 +124,3 @@ def test_cuda_asked_for_in_vain_is_an_error():
     with pytest.raises(InputError, match=r"device=cuda.*CuPy|device=cuda.*CUDA"):
         dispatch.resolve_device("cuda")
     assert dispatch.resolve_device("auto") == "cpu"
-
-
-@pytest.mark.parametrize("architecture", ["sm_75", "sm_80", "sm_90"])
-def test_kernel_compiles_to_ptx(architecture, tmp_path):
-    compiler = shutil.which("nvcc")
-    if compiler is None:
-        pytest.skip("no nvcc here")
-    source, target = tmp_path / "glcm.cu", tmp_path / "glcm.ptx"
-    source.write_text(cuda.source("glcm"))
-    command = [compiler, "-ptx", f"-arch={architecture}", "-std=c++17", "--fmad=false"]
-    subprocess.run([*command, str(source), "-o", str(target)], check=True)
-    text = target.read_text()
-    assert ".entry glcm_counts" in text
-    assert ".f32" not in text
-    assert ".f64" not in text

@@ -15,9 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petnet.errors import InputError
+from petnet.radiomics.kernels.counts import Packed, Request, TextureCounts, pack
 
 __all__ = [
     "BLOCK_THREADS",
+    "MAX_REGION_VOXELS",
     "NVRTC_OPTIONS",
     "SHARED_BYTES",
     "TILE_VOXELS",
@@ -28,16 +30,20 @@ __all__ = [
     "library",
     "returning_memory",
     "source",
+    "texture_counts",
     "tiles",
     "to_device",
     "to_host",
     "unusable_reason",
+    "upload",
 ]
 
 NVRTC_OPTIONS = ("--std=c++17", "--fmad=false")
 BLOCK_THREADS = 256
 TILE_VOXELS = 4096
 SHARED_BYTES = 48 * 1024
+# Kernels number the voxels of a region by 32 bits.
+MAX_REGION_VOXELS = 2**31 - 1
 MAX_CHUNK_BYTES = 512 << 20
 # Counts and formulas together need up to 3.5 times the counts (3D_avg), and half of what is free
 # is left to others in the process, e.g. torch.
@@ -85,9 +91,9 @@ def unusable_reason() -> str | None:
 
 def _trial() -> str | None:
     """Count the one pair of a region of two voxels, and add up the counts on the device."""
-    levels, offsets = np.array([1, 2], np.int32), np.zeros(1, np.int64)
-    shapes, directions = np.array([[1, 1, 2]], np.int32), np.array([[0, 0, 1]], np.int32)
-    found = int(glcm_counts(levels, offsets, shapes, directions, 2).sum())
+    request = Request(frozenset({"glcm"}), planes=False, volume=True, by_slice=False, n_levels=2)
+    counts = texture_counts(pack([np.array([[[1, 2]]])]), request)
+    found = int(counts.glcm_through.sum())
     return None if found == 2 else f"the device counts {found} neighbours where there are 2"
 
 
@@ -131,8 +137,14 @@ def returning_memory() -> Iterator[None]:
 
 
 def source(family: str) -> str:
-    """Return the CUDA source of a family, e.g. "glcm"."""
-    return Path(__file__).with_name(f"{family}.cu").read_text(encoding="utf-8")
+    """Return the CUDA source of a family, e.g. "glcm", with the text of regions.cuh in its place.
+
+    NVRTC has no folder to include from, and CuPy's cache on disk knows only the text it is given.
+    """
+    folder = Path(__file__).parent
+    text = (folder / f"{family}.cu").read_text(encoding="utf-8")
+    shared = (folder / "regions.cuh").read_text(encoding="utf-8")
+    return text.replace('#include "regions.cuh"\n', shared)
 
 
 def kernel(family: str, name: str) -> Any:
@@ -185,6 +197,50 @@ def tiles(
     return region, (np.arange(region.size, dtype=np.int64) - first_tile) * tile_voxels
 
 
+def texture_counts(packed: Packed, request: Request) -> TextureCounts:
+    """Count textures of many regions on the current CUDA device.
+
+    Arguments and counts are those of `petnet.radiomics.kernels.cpu.texture_counts`.
+
+    Parameters
+    ----------
+    packed : Packed
+        Of at most MAX_REGION_VOXELS voxels a region. Arrays may lie on the host or the device.
+    request : Request
+
+    Returns
+    -------
+    TextureCounts
+        CuPy arrays.
+
+    Raises
+    ------
+    InputError
+        A region's box has too many voxels.
+    """
+    from petnet.radiomics.kernels import cuda_texture, cuda_zones
+
+    on_device = upload(packed)
+    fields = cuda_texture.voxel_counts(on_device, request)
+    if request.families & {"glszm", "gldzm"}:
+        fields |= cuda_zones.zone_counts(on_device, request)
+    return TextureCounts(**fields)
+
+
+def upload(packed: Packed) -> Packed:
+    """Return the regions with `levels` and `inside` on the device, the rest on the host."""
+    shapes = to_host(packed.shapes)
+    for k, voxels in enumerate(np.prod(shapes, axis=1, dtype=np.int64).tolist()):
+        if voxels > MAX_REGION_VOXELS:
+            raise InputError(f"region {k}", "voxels", f"at most {MAX_REGION_VOXELS}", str(voxels))
+    return Packed(
+        to_device(packed.levels, np.int32),
+        to_device(packed.inside, np.uint8),
+        to_host(packed.offsets),
+        shapes,
+    )
+
+
 def glcm_counts(
     levels: NDArray[np.int32],
     offsets: NDArray[np.int64],
@@ -192,30 +248,12 @@ def glcm_counts(
     directions: NDArray[np.int32],
     n_levels: int,
 ) -> Any:
-    """Count symmetric grey-level co-occurrences of many regions on the current CUDA device.
+    """Count co-occurrences along any directions, as `cpu.glcm_counts`: (R, D, L, L) int64."""
+    from petnet.radiomics.kernels import cuda_texture
 
-    Arguments and counts are those of `petnet.radiomics.kernels.cpu.glcm_counts`; `levels` may lie
-    on the host or on the device.
-
-    Returns
-    -------
-    (R, D, L, L) int64 CuPy array
-    """
-    shape = (shapes.shape[0], directions.shape[0], n_levels, n_levels)
-    counts = library().zeros(shape, dtype=np.int64)
-    tile_region, tile_start = tiles(shapes, TILE_VOXELS)
-    shared = n_levels**2 * 4
-    use_shared = shared <= SHARED_BYTES
-    given = (levels, offsets, shapes, directions, tile_region, tile_start)
-    sizes = (TILE_VOXELS, directions.shape[0], n_levels, int(use_shared))
-    launch(
-        "glcm",
-        "glcm_counts",
-        (tile_region.size, directions.shape[0]),
-        (*map(to_device, given), *sizes, counts),
-        shared if use_shared else 0,
-    )
-    return counts
+    packed = Packed(to_device(levels), np.zeros(0, np.uint8), offsets, shapes)
+    volume, _ = cuda_texture.tilings(packed, by_slice=False)
+    return cuda_texture.glcm(volume, directions, n_levels)
 
 
 def to_host(array: Any) -> NDArray[Any]:
