@@ -1,0 +1,167 @@
+"""Features of grey level co-occurrence matrices (IBSI LFYI).
+
+All but three follow from three histograms of a matrix: of the levels, of |i - j| and of i + j. They
+are summed as whole numbers from the occupied cells above the diagonal.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from array_api_compat import array_namespace, device
+
+from petnet.radiomics.catalogue import features_of
+from petnet.radiomics.texture.cells import Cells, mean_of_defined, occupied, totals
+
+__all__ = ["cooccurrence_features", "entropy", "glcm_features"]
+
+#: Bits below which an entropy is rounding: one count out of 1e9 already makes 3e-8.
+NO_ENTROPY = 1e-12
+
+
+def entropy(total: Any, sum_of_logs: Any) -> Any:
+    """-Σ p log2 p = log2 N - Σ n log2 n / N in bits, from N = `total` > 0 and Σ n log2 n."""
+    xp = array_namespace(total)
+    value = xp.log2(total) - sum_of_logs / total
+    return xp.where(value < NO_ENTROPY, xp.zeros_like(value), value)
+
+
+def _histogram_entropy(xp: Any, total: Any, counts: Any) -> Any:
+    """Entropy of (M, L) counts."""
+    logs = xp.log2(xp.maximum(counts, xp.ones_like(counts)))
+    return entropy(total, xp.vecdot(counts, logs))
+
+
+def _nan_where(xp: Any, condition: Any, value: Any) -> Any:
+    return xp.where(condition, xp.full_like(value, float("nan")), value)
+
+
+def _safe_divisor(xp: Any, value: Any) -> Any:
+    return xp.where(value == 0, xp.ones_like(value), value)
+
+
+def _difference_features(xp: Any, p: Any, n_levels: Any) -> dict[str, Any]:
+    """Features of p (M, L), the distribution of |i - j|; n_levels (M,)."""
+    k = xp.arange(p.shape[-1], dtype=p.dtype, device=device(p))
+    inverse_square = xp.where(k == 0, k, 1 / _safe_divisor(xp, k) ** 2)
+    weights = xp.stack([k, k**2, 1 / (1 + k), 1 / (1 + k**2), inverse_square], axis=-1)
+    moments = p @ weights
+    average = moments[:, 0]
+    normalised = k / n_levels[:, None]
+    return {
+        "difference_average": average,
+        "difference_variance": xp.vecdot((k - average[:, None]) ** 2, p),
+        "contrast": moments[:, 1],
+        "dissimilarity": average,
+        "inverse_difference": moments[:, 2],
+        "normalised_inverse_difference": xp.vecdot(p, 1 / (1 + normalised)),
+        "inverse_difference_moment": moments[:, 3],
+        "normalised_inverse_difference_moment": xp.vecdot(p, 1 / (1 + normalised**2)),
+        "inverse_variance": moments[:, 4],
+    }
+
+
+def _sum_features(xp: Any, p: Any) -> dict[str, Any]:
+    """Features of p (M, 2L - 1), the distribution of i + j = 2..2L."""
+    k = xp.arange(2, p.shape[-1] + 2, dtype=p.dtype, device=device(p))
+    average = p @ k
+    centred = k - average[:, None]  # the mean of i + j is twice the mean of i
+    squared = centred**2
+    weighted = squared * p
+    tendency = xp.sum(weighted, axis=-1)
+    return {
+        "sum_average": average,
+        "sum_variance": tendency,
+        "cluster_tendency": tendency,
+        "cluster_shade": xp.vecdot(weighted, centred),
+        "cluster_prominence": xp.vecdot(weighted, squared),
+    }
+
+
+def _moment_features(xp: Any, found: dict[str, Any]) -> dict[str, Any]:
+    """Features that follow from sums and differences: 4 ij = (i + j)² - (i - j)²."""
+    tendency, contrast = found["cluster_tendency"], found["contrast"]
+    spread = tendency + contrast  # four times the variance of the levels
+    correlation = (tendency - contrast) / _safe_divisor(xp, spread)
+    return {
+        "joint_average": found["sum_average"] / 2,
+        "joint_variance": spread / 4,
+        "correlation": _nan_where(xp, spread == 0, correlation),
+        "autocorrelation": (tendency + found["sum_average"] ** 2 - contrast) / 4,
+    }
+
+
+def _information_features(xp: Any, h_xy: Any, h_x: Any) -> dict[str, Any]:
+    """Information correlations from the entropies of a symmetric matrix and of its levels."""
+    # -Σ p_ij log(p_i p_j) and -Σ p_i p_j log(p_i p_j) are both 2 h_x.
+    mutual = xp.maximum(2 * h_x - h_xy, xp.zeros_like(h_x))
+    first = -mutual / _safe_divisor(xp, h_x)
+    return {
+        "information_correlation_1": _nan_where(xp, h_x == 0, first),
+        "information_correlation_2": xp.sqrt(1 - xp.exp(-2 * mutual)),
+    }
+
+
+def cooccurrence_features(cells: Cells, largest: Any, n_levels: Any) -> Any:
+    """Compute the 25 co-occurrence features of M matrices.
+
+    Parameters
+    ----------
+    cells : Cells
+        On and above the diagonal of symmetric matrices.
+    largest : (M,) float64
+        `cells.largest()`.
+    n_levels : (M,) float64
+        Number of grey levels of each matrix's region.
+
+    Returns
+    -------
+    (M, 25) float64
+        In the order of the catalogue. Undefined is NaN: every feature of an empty matrix;
+        correlation and information correlation 1 of a matrix with one occupied grey level (0 / 0).
+    """
+    xp = array_namespace(cells.count)
+    shape, width = (cells.n_matrices, cells.n_levels), 2 * cells.n_levels - 1
+    matrix, i, j, n = cells.matrix, cells.level, cells.size, cells.count
+    mirrored = xp.where(i == j, xp.zeros_like(n), n)
+    both = n + mirrored
+    row = matrix * shape[1]
+    size = shape[0] * shape[1]
+    by_level = xp.reshape(totals(row + i - 1, n, size) + totals(row + j - 1, mirrored, size), shape)
+    by_difference = xp.reshape(totals(row + j - i, both, size), shape)
+    by_sum = totals(matrix * width + i + j - 2, both, shape[0] * width)
+    by_sum = xp.reshape(by_sum, (shape[0], width))
+
+    pairs = xp.sum(by_level, axis=-1)
+    total = _safe_divisor(xp, pairs)
+    found = _difference_features(xp, by_difference / total[:, None], n_levels)
+    found |= _sum_features(xp, by_sum / total[:, None])
+    found |= _moment_features(xp, found)
+    h_xy = entropy(total, totals(matrix, both * xp.log2(n), shape[0]))
+    found |= _information_features(xp, h_xy, _histogram_entropy(xp, total, by_level))
+    found |= {
+        "joint_maximum": largest / total,
+        "joint_entropy": h_xy,
+        "angular_second_moment": totals(matrix, both * n, shape[0]) / total**2,
+        "difference_entropy": _histogram_entropy(xp, total, by_difference),
+        "sum_entropy": _histogram_entropy(xp, total, by_sum),
+    }
+    values = xp.stack([found[feature.name] for feature in features_of("glcm")], axis=-1)
+    return _nan_where(xp, (pairs == 0)[:, None], values)
+
+
+def glcm_features(counts: Any, n_levels: Any, aggregation: str) -> dict[str, Any]:
+    """Compute the features of (R, D, L, L) symmetric counts over D directions: names to (R,).
+
+    The aggregation is "3D_avg" or "3D_comb". For callers that count co-occurrence alone.
+    """
+    xp = array_namespace(counts)
+    n_regions, n_directions = counts.shape[:2]
+    if aggregation == "3D_comb":
+        counts, n_directions = xp.sum(counts, axis=1, keepdims=True), 1
+    cells = occupied(counts, upper=True)
+    levels = xp.repeat(xp.astype(n_levels, xp.float64), n_directions)
+    values = cooccurrence_features(cells, cells.largest(), levels)
+    region = xp.repeat(xp.arange(n_regions, dtype=xp.int64, device=device(counts)), n_directions)
+    values = mean_of_defined(values, region, n_regions)
+    return {feature.name: values[:, k] for k, feature in enumerate(features_of("glcm"))}

@@ -1,0 +1,114 @@
+"""Features of neighbourhood grey tone difference matrices (IBSI IPET)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from array_api_compat import array_namespace, device
+
+from petnet.radiomics.texture.cells import totals
+
+__all__ = ["merged_tones", "tone_features", "tones"]
+
+#: IBSI's greatest coarseness, of a region without any difference.
+GREATEST_COARSENESS = 1e6
+#: Entries of the (rows, L, L) arrays that are made at once: 8 MiB each.
+PAIRS_AT_ONCE = 1 << 20
+
+
+def tones(counts: Any) -> Any:
+    """Return n_i and s_i from (M, L, K, 2) counts per level and number of neighbours: (M, L, 2).
+
+    s_i is the sum of |i - mean of the neighbours|. Voxels without neighbours do not count.
+    """
+    xp = array_namespace(counts)
+    neighbours = xp.arange(1, counts.shape[-2], dtype=xp.float64, device=device(counts))
+    voxels = xp.astype(xp.sum(counts[:, :, 1:, 0], axis=-1), xp.float64)
+    differences = xp.astype(counts[:, :, 1:, 1], xp.float64)
+    return xp.stack([voxels, differences @ (1 / neighbours)], axis=-1)
+
+
+def merged_tones(values: Any, target: Any, n: int) -> Any:
+    """Add matrices (M, L, 2) up: matrix m goes into number target[m] of n."""
+    xp = array_namespace(values)
+    _, *shape = values.shape
+    width = shape[0] * shape[1]
+    column = xp.arange(width, dtype=target.dtype, device=device(values))
+    keys = xp.reshape(target[:, None] * width + column, (-1,))
+    return xp.reshape(totals(keys, xp.reshape(values, (-1,)), n * width), (n, *shape))
+
+
+def _pair_sums(xp: Any, n: Any, s: Any, level: Any) -> Any:
+    """Σ_ij |i - j| (n_i s_i + n_j s_j) / (n_i + n_j) over the levels with n > 0: (M,).
+
+    The sum is symmetric: twice the sum of n_i s_i |i - j| / (n_i + n_j).
+    """
+    distance = xp.abs(level[:, None] - level)
+    never = xp.where(n == 0, xp.full_like(n, float("inf")), n)
+    rows = max(1, PAIRS_AT_ONCE // max(1, distance.shape[0] ** 2))
+    sums = []
+    for start in range(0, n.shape[0], rows):
+        part = never[start : start + rows]
+        shares = distance / (part[:, :, None] + part[:, None, :])
+        weight = (n * s)[start : start + rows]
+        sums.append(2 * xp.vecdot(xp.sum(shares, axis=-1), weight))
+    return xp.concat(sums) if sums else xp.sum(n, axis=-1)
+
+
+def _absolute_differences(xp: Any, x: Any, occupied: Any) -> Any:
+    """Σ_ij |x_i - x_j| over the x > 0 of each row (M, L), by their ranks; `occupied` (M,)."""
+    n = x.shape[-1]
+    rank = xp.arange(n, dtype=x.dtype, device=device(x)) - (n - occupied[:, None])
+    return 2 * xp.vecdot(xp.sort(x, axis=-1), 2 * rank - occupied[:, None] + 1)
+
+
+def tone_features(values: Any) -> Any:
+    """Compute coarseness, contrast, busyness, complexity and strength of M matrices.
+
+    Parameters
+    ----------
+    values : (M, L, 2) float64
+        n_i and s_i, as `tones` gives them.
+
+    Returns
+    -------
+    (M, 5) float64
+        As IBSI says: coarseness 1e6 where all differences are 0; contrast and busyness 0 with one
+        occupied level; strength 0 where all differences are 0. NaN: all of a matrix without a voxel
+        that has neighbours; busyness of several levels with the same i·p_i, whose divisor is 0.
+    """
+    xp = array_namespace(values)
+    n, s = values[:, :, 0], values[:, :, 1]
+    level = xp.arange(1, n.shape[-1] + 1, dtype=n.dtype, device=device(n))
+    voxels = xp.sum(n, axis=-1)
+    total = xp.where(voxels == 0, xp.ones_like(voxels), voxels)
+    present = xp.astype(n > 0, n.dtype)
+    occupied = xp.sum(present, axis=-1)
+    several = occupied > 1
+
+    weighted = xp.vecdot(n, s) / total
+    difference = xp.sum(s, axis=-1)
+    mean = (n @ level) / total
+    squared = (level - mean[:, None]) ** 2
+    variance = xp.vecdot(n, squared) / total
+    pairs = xp.where(several, occupied * (occupied - 1), xp.ones_like(occupied))
+    busy = _absolute_differences(xp, n * level, occupied) / total
+    # Σ_ij (p_i + p_j)(i - j)² over occupied levels, about the mean
+    spread = 2 * (occupied * variance + xp.vecdot(present, squared))
+
+    zero, nan = xp.zeros_like(total), xp.full_like(total, float("nan"))
+    divisor = xp.where(busy == 0, xp.ones_like(busy), busy)
+    busyness = xp.where(busy == 0, nan, weighted / divisor)
+    flat = difference == 0
+    found = [
+        xp.where(
+            weighted == 0,
+            xp.full_like(total, GREATEST_COARSENESS),
+            1 / xp.where(weighted == 0, xp.ones_like(weighted), weighted),
+        ),
+        xp.where(several, 2 * variance / pairs * difference / total, zero),
+        xp.where(several, busyness, zero),
+        _pair_sums(xp, n, s, level) / total,
+        xp.where(flat, zero, spread / xp.where(flat, xp.ones_like(total), difference)),
+    ]
+    return xp.where((voxels == 0)[:, None], nan[:, None], xp.stack(found, axis=-1))
