@@ -41,8 +41,10 @@ class Pool:
 
 def marked(result):
     """Mark what a function returned."""
+    if hasattr(result, "_fields"):
+        return type(result)(*map(marked, result))
     if isinstance(result, tuple | list):
-        return type(result)(marked(part) for part in result)
+        return type(result)(map(marked, result))
     return result.view(DeviceArray) if isinstance(result, np.ndarray) else result
 
 
@@ -80,13 +82,20 @@ def empty_like(array, dtype=None):
     return empty(array.shape, array.dtype if dtype is None else dtype)
 
 
+def bincount(array, weights=None, minlength=0):
+    """CuPy looks for the greatest value first, which an empty array has not."""
+    np.max(array)
+    return np.bincount(array, weights, minlength)
+
+
 def standin(raw_module):
     """Return a module for `sys.modules["cupy"]`; `raw_module(code, options)` compiles."""
     cupy = ModuleType("cupy")
     cupy.ndarray, cupy.RawModule = DeviceArray, raw_module
     for name in ("asarray", "array", "ascontiguousarray"):
         setattr(cupy, name, uploading(getattr(np, name)))
-    cupy.empty, cupy.empty_like = on_device(empty), on_device(empty_like)
+    for function in (empty, empty_like, bincount):
+        setattr(cupy, function.__name__, on_device(function))
     cupy.asnumpy = lambda array: np.asarray(array).view(np.ndarray)
     cupy.cuda = SimpleNamespace(
         Device=lambda: SimpleNamespace(id=-1),

@@ -158,7 +158,7 @@ def histogram(tiling: Tiling, n_levels: int) -> Any:
 def glcm(tiling: Tiling, directions: NDArray[np.int32], n_levels: int) -> Any:
     """Count symmetric co-occurrences along each direction: (rows, D, L, L) int64."""
     counts = _zeros(tiling.rows, len(directions), n_levels, n_levels)
-    shared = _if_it_fits(n_levels**2)
+    shared = _if_it_fits(n_levels * (n_levels + 1) // 2)
     settings = (cuda.to_device(directions), len(directions), n_levels, shared > 0)
     _launch_by_direction("glcm", tiling, (*settings, counts), len(directions), shared)
     return counts
