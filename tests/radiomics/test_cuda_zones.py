@@ -4,14 +4,13 @@ Each test runs through the host shim, and on a GPU where there is one.
 """
 
 import re
-import shutil
-import subprocess
 from contextlib import nullcontext
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pytest
 from count_oracles import (
+    FAMILIES,
     WAYS,
     assert_same_counts,
     brute_force,
@@ -101,6 +100,17 @@ def test_no_zones_asked_for_no_zones_counted():
     """Not even CuPy is imported."""
     request = Request(frozenset({"glcm"}), True, True, True, 4)
     assert cuda_zones.zone_counts(pack([np.ones((2, 2, 2))]), request) == {}
+
+
+def test_brute_force_beside_the_other_families(launcher):
+    """As `cuda.texture_counts` puts them together."""
+    regions = [r for r in random_regions(20, seed=28) if r.n_levels < 20]
+    request = Request(FAMILIES, *ALL_WAYS, n_levels=20)
+    packed = pack([r.levels for r in regions], [r.inside for r in regions])
+    found = cuda.texture_counts(packed, request)
+    for r, region in enumerate(regions):
+        expected = brute_force(region.levels, region.inside, request)
+        assert_same_counts(region_of(found, packed, request, r), expected)
 
 
 def test_arrays_may_lie_on_the_device(launcher):
@@ -316,19 +326,3 @@ def test_cells_are_sorted_by_row_level_and_size(launcher):
     order = np.lexsort((cells.size, cells.level, row))
     assert (order == np.arange(row.size)).all()
     assert_zones_equal(regions, (False, True, False))
-
-
-@pytest.mark.parametrize("architecture", ["sm_75", "sm_80", "sm_90"])
-@pytest.mark.parametrize("family", ["zones", "distance", "mesh"])
-def test_kernels_compile_to_ptx(architecture, family, tmp_path):
-    compiler = shutil.which("nvcc")
-    if compiler is None:
-        pytest.skip("no nvcc here")
-    source, target = tmp_path / f"{family}.cu", tmp_path / f"{family}.ptx"
-    source.write_text(cuda.source(family))
-    command = [compiler, "-ptx", f"-arch={architecture}", "-std=c++17", "--fmad=false"]
-    subprocess.run([*command, str(source), "-o", str(target)], check=True)
-    text = target.read_text()
-    assert text.count(".entry") == cuda.source(family).count("__global__")
-    assert ".f32" not in text
-    assert ".f64" not in text

@@ -171,17 +171,22 @@ def _counts(
 ) -> dict[str, Any]:
     """Fill the fields of one part: `planes` or `volume`."""
     cell = zones.row * request.n_levels + zones.level - 1
-    n_cells = n_rows * request.n_levels
     found: dict[str, Any] = {}
     if "glszm" in request.families:
         largest = int(np.prod(batch.shapes_host, axis=1, dtype=np.int64).max(initial=0))
         found[f"glszm_{part}"] = _size_cells(cell, zones.size, n_rows, request.n_levels, largest)
     if "gldzm" in request.families:
-        flat = cuda.library().bincount(
-            cell * greatest + zones.distance - 1, minlength=n_cells * greatest
-        )
+        n_cells = n_rows * request.n_levels * greatest
+        flat = _histogram(cell * greatest + zones.distance - 1, n_cells)
         found[f"gldzm_{part}"] = flat.reshape(n_rows, request.n_levels, greatest)
     return found
+
+
+def _histogram(cell: Any, n_cells: int) -> Any:
+    """Count how often each of the numbers 0 to n_cells - 1 occurs: (n_cells,) int64."""
+    if cell.size == 0:  # CuPy's bincount would look for its greatest
+        return cuda.library().zeros(n_cells, np.int64)
+    return cuda.library().bincount(cell, minlength=n_cells)
 
 
 def _size_cells(cell: Any, size: Any, n_rows: int, n_levels: int, largest: int) -> ZoneCells:

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <atomic>
 #include <barrier>
+#include <cmath>
 #include <cstring>
 #include <thread>
 #include <type_traits>
@@ -22,6 +23,7 @@
 
 using std::max;
 using std::min;
+using std::sqrt;
 
 struct dim3 {
     unsigned x = 1, y = 1, z = 1;
