@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from petnet.radiomics.catalogue import (
-    DIRECTIONAL_FAMILIES,
     FAMILY_CODES,
     TEXTURE_FAMILIES,
     Family,
@@ -15,8 +14,9 @@ from petnet.radiomics.catalogue import (
     features_of,
 )
 from petnet.radiomics.featureset import ORIGINAL, VERSION, FeatureSet
+from petnet.radiomics.texture import aggregations_of
 
-__all__ = ["Column", "aggregations_of", "columns", "columns_of", "provenance"]
+__all__ = ["Column", "columns", "columns_of", "provenance"]
 
 INTENSITY_UNIT = {"PT": "SUV", "CT": "HU"}
 LIBRARIES = ("numpy", "scipy", "numba", "array-api-compat")
@@ -35,19 +35,6 @@ class Column:
     aggregation: str | None
 
 
-def aggregations_of(family: Family, asked: Sequence[str]) -> tuple[str | None, ...]:
-    """Return what a family makes of the aggregations asked for, each once, in their order.
-
-    Co-occurrence and run length have a matrix per direction and so all six; the other texture
-    families know 2D, 2_5D and 3D; the rest none.
-    """
-    if family not in TEXTURE_FAMILIES:
-        return (None,)
-    if family in DIRECTIONAL_FAMILIES:
-        return tuple(asked)
-    return tuple(dict.fromkeys(one.rsplit("_", 1)[0] for one in asked))
-
-
 def columns_of(feature_set: FeatureSet) -> Iterator[Column]:
     """Yield the columns of a set in the order of the table.
 
@@ -57,13 +44,19 @@ def columns_of(feature_set: FeatureSet) -> Iterator[Column]:
         for family in feature_set.families:
             if image != ORIGINAL and family in UNFILTERED_FAMILIES:
                 continue
-            for aggregation in aggregations_of(family, feature_set.aggregations):
+            for aggregation in _aggregations(family, feature_set):
                 for feature in features_of(family):
                     if feature.name in AUTOCORRELATION and not feature_set.autocorrelation:
                         continue
                     name = f"{feature_set.name}__{image}_{family}_{feature.name}"
                     suffix = f"_{aggregation}" if aggregation else ""
                     yield Column(name + suffix, feature, image, aggregation)
+
+
+def _aggregations(family: Family, feature_set: FeatureSet) -> tuple[str | None, ...]:
+    if family not in TEXTURE_FAMILIES:
+        return (None,)
+    return aggregations_of(family, feature_set.aggregations)
 
 
 def columns(feature_set: FeatureSet) -> list[str]:

@@ -1,28 +1,41 @@
-"""From images and masks to a table of features, many regions at a time."""
+"""From images and masks to a table of features, many regions at a time.
+
+The same preparation serves every feature set that asks for it. All regions, filtered images and
+discretisations of a call are counted together, while shape and intensities are computed beside.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from array_api_compat import array_namespace
+from numpy.typing import NDArray
 
 from petnet.errors import InputError
-from petnet.radiomics.catalogue import FAMILY_CODES, Feature, features_of
-from petnet.radiomics.featureset import VERSION, FeatureSet
+from petnet.radiomics.catalogue import FAMILIES, TEXTURE_FAMILIES, Family
+from petnet.radiomics.columns import columns, columns_of, provenance
+from petnet.radiomics.featureset import ORIGINAL, FeatureSet
+from petnet.radiomics.histogram import histogram_features
 from petnet.radiomics.intensity import intensity_statistics
-from petnet.radiomics.kernels.dispatch import glcm_batches, resolve_device, returning_memory
-from petnet.radiomics.morphology import morphology_features
-from petnet.radiomics.preprocess import (
-    Levels,
-    Region,
-    discretise_fixed_bin_number,
-    discretise_fixed_bin_size,
-    prepare_region,
-    resample_region,
-    resegment,
+from petnet.radiomics.ivh import ivh_features
+from petnet.radiomics.kernels.cuda import to_host
+from petnet.radiomics.kernels.dispatch import (
+    LevelRegions,
+    TextureBatch,
+    resolve_device,
+    returning_memory,
+    texture_batches,
 )
-from petnet.radiomics.texture import glcm_features
+from petnet.radiomics.morphology import morphology_features
+from petnet.radiomics.peak import peak_features
+from petnet.radiomics.preparation import discretise, preparation_key, prepare, prepare_images
+from petnet.radiomics.preprocess import LabelBox, Levels, Region, split_labels
+from petnet.radiomics.texture import Aggregation, texture_table
 from petnet.volume import Volume
 
 if TYPE_CHECKING:
@@ -30,57 +43,75 @@ if TYPE_CHECKING:
 
     from petnet.devices import Device
 
-__all__ = ["FeatureSet", "columns", "extract", "extract_batch", "provenance"]
+__all__ = [
+    "Extraction",
+    "FeatureSet",
+    "columns",
+    "discretise",
+    "extract",
+    "extract_batch",
+    "extract_labels",
+    "extract_regions",
+    "prepare",
+    "provenance",
+]
 
-IMAGE = "original"
-INTENSITY_UNIT = {"PT": "SUV", "CT": "HU"}
-
-
-def _columns(feature_set: FeatureSet) -> Iterator[tuple[str, Feature, str | None]]:
-    """Yield column, feature and aggregation in the order of the table."""
-    for family in feature_set.families:
-        stem = f"{feature_set.name}__{IMAGE}_{family}"
-        aggregations = feature_set.aggregations if family == "glcm" else (None,)
-        for aggregation in aggregations:
-            for feature in features_of(family):
-                column = f"{stem}_{feature.name}"
-                yield f"{column}_{aggregation}" if aggregation else column, feature, aggregation
-
-
-def columns(feature_set: FeatureSet) -> list[str]:
-    """Return the columns `extract_batch` gives: {set}__{image}_{family}_{feature}_{aggregation}."""
-    return [column for column, _, _ in _columns(feature_set)]
+Prepared = dict[str, list[Region]]  # by image, a region per row
+IVH_BINS = 1000  # IBSI's choice for intensities in arbitrary units
 
 
-def provenance(feature_set: FeatureSet) -> dict[str, Any]:
-    """Describe every column: IBSI codes, unit and aggregation; the settings, hash and versions."""
-    from dataclasses import asdict
-    from importlib.metadata import version
+@dataclass(frozen=True, eq=False)
+class Extraction:
+    """Features of many regions.
 
-    import petnet
+    Attributes
+    ----------
+    table : DataFrame
+        (R, F) float64, one row per region.
+    flagged : DataFrame
+        (R, F) bool: the region has fewer voxels or occupied grey levels than the feature needs to
+        mean anything (`Feature.least_voxels`, `Feature.least_levels`). The value is given all the
+        same.
+    """
 
-    unit = INTENSITY_UNIT[feature_set.modality]
-    libraries = ("numpy", "scipy", "numba", "array-api-compat")
-    return {
-        "feature_set": asdict(feature_set),
-        "hash": feature_set.hash,
-        "versions": {
-            "petnet": petnet.__version__,
-            "calculation": VERSION,
-            **{name: version(name) for name in libraries},
-        },
-        "columns": {
-            column: {
-                "feature": feature.name,
-                "ibsi_code": feature.code,
-                "ibsi_family_code": FAMILY_CODES[feature.family],
-                "family": feature.family,
-                "aggregation": aggregation,
-                "unit": feature.unit.format(intensity=unit),
-            }
-            for column, feature, aggregation in _columns(feature_set)
-        },
-    }
+    table: pd.DataFrame
+    flagged: pd.DataFrame
+
+
+class _Table:
+    """The values and flags of one set while they are made."""
+
+    def __init__(self, feature_set: FeatureSet, rows: int) -> None:
+        self.set = feature_set
+        self.columns = list(columns_of(feature_set))
+        self.place = {
+            (c.image, c.feature.family, c.feature.name, c.aggregation): k
+            for k, c in enumerate(self.columns)
+        }
+        self.values = np.full((rows, len(self.columns)), np.nan)
+        self.voxels = np.zeros((rows, 2), dtype=np.int64)  # intensity mask, morphological mask
+        self.levels = {image: np.zeros(rows, dtype=np.int64) for image in feature_set.images}
+
+    def put(self, row: int, image: str, family: Family, found: Mapping[str, float]) -> None:
+        """Lay the features of a family without aggregations into a row."""
+        for name, value in found.items():
+            k = self.place.get((image, family, name, None))
+            if k is not None:  # not asked for
+                self.values[row, k] = value
+
+    def places(self, image: str, wanted: Sequence[tuple[Family, str, str]]) -> NDArray[np.int64]:
+        """Return the columns of texture features of an image."""
+        return np.array([self.place[image, *column] for column in wanted], dtype=np.int64)
+
+    def flagged(self) -> NDArray[np.bool_]:
+        """Return which values lie below the gate of their feature."""
+        least = np.array([c.feature.least_voxels for c in self.columns], dtype=np.int64)
+        shape = np.array([c.feature.family == "morph" for c in self.columns], dtype=bool)
+        below = np.where(shape, self.voxels[:, 1:], self.voxels[:, :1]) < least
+        for k, column in enumerate(self.columns):
+            if column.feature.least_levels > 1:
+                below[:, k] |= self.levels[column.image] < column.feature.least_levels
+        return below
 
 
 def extract(
@@ -103,17 +134,30 @@ def extract(
 
 def extract_batch(
     images: Sequence[Volume],
-    masks: Sequence[Volume],
-    feature_set: FeatureSet,
+    masks: Sequence[Volume | LabelBox],
+    feature_set: FeatureSet | Sequence[FeatureSet],
     device: str = "auto",
     ids: Sequence[Any] | None = None,
 ) -> pd.DataFrame:
+    """Return the table of `extract_regions`."""
+    return extract_regions(images, masks, feature_set, device, ids).table
+
+
+def extract_regions(
+    images: Sequence[Volume],
+    masks: Sequence[Volume | LabelBox],
+    feature_sets: FeatureSet | Sequence[FeatureSet],
+    device: str = "auto",
+    ids: Sequence[Any] | None = None,
+) -> Extraction:
     """Compute the features of many regions, counted together.
 
     Parameters
     ----------
     images, masks : sequences of Volume, of equal length
         One pair per region; the same image may stand in many pairs.
+    feature_sets : FeatureSet or sequence of FeatureSet
+        All of the modality of the images.
     device : {"auto", "cpu", "cuda"}
         Where the counting and the texture formulas run.
     ids : sequence, optional
@@ -121,10 +165,10 @@ def extract_batch(
 
     Returns
     -------
-    DataFrame
-        One row per region, in the order given, and the columns of `columns(feature_set)`. Undefined
-        is NaN: see `glcm_features`, `intensity_statistics` and `morphology_features`; texture and
-        statistics of a region of which re-segmentation leaves nothing.
+    Extraction
+        One row per region, in the order given, and the columns of each set one after the other.
+        Undefined is NaN: see the families; texture and statistics of a region of which
+        re-segmentation leaves nothing.
 
     Raises
     ------
@@ -138,77 +182,181 @@ def extract_batch(
     if not len(images) == len(masks) == len(masks if ids is None else ids):
         lengths = f"{len(images)}, {len(masks)}, {'-' if ids is None else len(ids)}"
         raise InputError("extraction", "images, masks, ids", "the same number of each", lengths)
-    chosen = resolve_device(device)
+    sets = (feature_sets,) if isinstance(feature_sets, FeatureSet) else tuple(feature_sets)
     index = list(range(len(images)) if ids is None else ids)
-    names = columns(feature_set)
-    table = np.full((len(index), len(names)), np.nan)
-    place = {name: k for k, name in enumerate(names)}
-    levels: list[Levels] = []
-    for row, (image, mask) in enumerate(zip(images, masks, strict=True)):
-        region = prepare(image, mask, feature_set, f"region {index[row]}")
-        for name, value in _region_features(region, feature_set).items():
-            table[row, place[name]] = value
-        if feature_set.has_levels:
-            levels.append(discretise(region, feature_set))
-    with returning_memory(chosen):
-        for rows, name, values in _texture_features(levels, feature_set, chosen, index):
-            table[rows, place[name]] = values
-    return pd.DataFrame(table, index=pd.Index(index, name="id"), columns=names)
-
-
-def prepare(image: Volume, mask: Volume, feature_set: FeatureSet, what: str) -> Region:
-    """Crop, resample and re-segment one region as the feature set says."""
-    if image.modality != feature_set.modality:
-        raise InputError(
-            what, "modality", f"{feature_set.modality} for {feature_set.name}", image.modality
-        )
-    if feature_set.spacing_mm is None:
-        region = prepare_region(image, mask, what)
-    else:
-        settings = feature_set.spacing_mm, feature_set.interpolation, feature_set.round_hu
-        region = resample_region(image, mask, *settings, what)
-    bounds = feature_set.resegment_range
-    return resegment(
-        region, (bounds[0], bounds[1]) if bounds is not None else None, feature_set.resegment_sigma
+    names = [f"region {one}" for one in index]
+    values, flagged = _compute(images, masks, sets, resolve_device(device), names)
+    rows = pd.Index(index, name="id")
+    titles = [name for one in sets for name in columns(one)]
+    return Extraction(
+        pd.DataFrame(values, index=rows, columns=titles),
+        pd.DataFrame(flagged, index=rows, columns=titles),
     )
 
 
-def discretise(region: Region, feature_set: FeatureSet) -> Levels:
-    """Turn intensities into grey levels as the feature set says."""
-    if feature_set.bins is not None:
-        return discretise_fixed_bin_number(region, feature_set.bins)
-    if feature_set.bin_width is None or feature_set.lower_bound is None:
-        raise InputError(feature_set.name, "discretisation", "a bin number or size", "none")
-    return discretise_fixed_bin_size(region, feature_set.bin_width, feature_set.lower_bound)
+def extract_labels(
+    image: Volume,
+    label_map: Volume,
+    feature_sets: FeatureSet | Sequence[FeatureSet],
+    device: str = "auto",
+    labels: Sequence[int] | None = None,
+) -> Extraction:
+    """Compute the features of every label of a map, counted together.
+
+    Parameters
+    ----------
+    label_map : Volume
+        On the grid of the image; whole numbers, 0 is background.
+    labels : sequence of int, optional
+        Those wanted, in this order; by default all that occur, ascending.
+
+    Returns
+    -------
+    Extraction
+        Indexed by label. A map of hundreds of labels needs no more memory than its boxes.
+
+    Raises
+    ------
+    InputError
+        As `extract_regions`; a label that does not occur.
+    """
+    found = split_labels(label_map, labels)
+    images = [image] * len(found)
+    return extract_regions(images, list(found.values()), feature_sets, device, list(found))
 
 
-def _region_features(region: Region, feature_set: FeatureSet) -> dict[str, float]:
-    """Families that are computed region by region."""
-    stem = f"{feature_set.name}__{IMAGE}"
-    found: dict[str, float] = {}
-    if "stat" in feature_set.families:
-        values = intensity_statistics(region.values[region.intensity])
-        found |= {f"{stem}_stat_{name}": value for name, value in values.items()}
-    if "morph" in feature_set.families:
-        found |= {f"{stem}_morph_{n}": v for n, v in morphology_features(region).items()}
-    return found
+def _compute(
+    images: Sequence[Volume],
+    masks: Sequence[Volume | LabelBox],
+    sets: Sequence[FeatureSet],
+    device: Device,
+    names: Sequence[str],
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return values and flags, (R, F) each."""
+    ours = [one for one in sets if one.naming == "ibsi"]
+    tables = {id(one): _Table(one, len(images)) for one in ours}
+    regions: dict[tuple[Any, ...], Prepared] = {}
+    for one in ours:
+        key = preparation_key(one)
+        if key not in regions:
+            regions[key] = prepare_images(images, masks, one, names)
+    prepared = [(tables[id(one)], regions[preparation_key(one)]) for one in ours]
+    with ThreadPoolExecutor(1) as pool, returning_memory(device):
+        beside = pool.submit(_region_families, prepared)
+        _level_families(prepared, device, names)
+        beside.result()
+    parts = []
+    for one in sets:
+        if one.naming == "ibsi":
+            parts.append((tables[id(one)].values, tables[id(one)].flagged()))
+        else:
+            from petnet.radiomics.pyradiomics import compute
+
+            parts.append(compute(images, masks, one, device, names))
+    if not parts:
+        return np.zeros((len(images), 0)), np.zeros((len(images), 0), dtype=bool)
+    return np.hstack([v for v, _ in parts]), np.hstack([f for _, f in parts])
 
 
-def _texture_features(
-    levels: Sequence[Levels], feature_set: FeatureSet, device: Device, ids: Sequence[Any]
-) -> Iterator[tuple[Any, str, Any]]:
-    """Families that are counted for many regions at once: rows, column and values."""
-    if not levels or "glcm" not in feature_set.families:
-        return
-    from array_api_compat import array_namespace
+def _region_families(prepared: Sequence[tuple[_Table, Prepared]]) -> None:
+    """Compute what is computed region by region, without grey levels."""
+    for table, of_image in prepared:
+        for image, regions in of_image.items():
+            for row, region in enumerate(regions):
+                counts = region.intensity, region.morphological
+                table.voxels[row] = [np.count_nonzero(mask) for mask in counts]
+                _intensity_families(table, image, row, region)
+            if image == ORIGINAL and "morph" in table.set.families:
+                for row, region in enumerate(regions):
+                    table.put(row, image, "morph", morphology_features(region))
 
-    from petnet.radiomics.kernels.cuda import to_host
 
-    n_levels = np.array([level.n_levels for level in levels], dtype=np.int64)
-    names = [f"region {name}" for name in ids]
-    for batch in glcm_batches([level.array for level in levels], n_levels, device, names=names):
-        of_batch = array_namespace(batch.counts).asarray(n_levels[batch.index])
-        for aggregation in feature_set.aggregations:
-            for name, values in glcm_features(batch.counts, of_batch, aggregation).items():
-                column = f"{feature_set.name}__{IMAGE}_glcm_{name}_{aggregation}"
-                yield batch.index, column, to_host(values)
+def _intensity_families(table: _Table, image: str, row: int, region: Region) -> None:
+    families = table.set.families
+    inside = region.values[region.intensity]
+    if "stat" in families:
+        table.put(row, image, "stat", intensity_statistics(inside))
+    if "ivh" in families:
+        table.put(row, image, "ivh", ivh_features(inside, **_ivh_settings(table.set, image)))
+    if "local" in families and image == ORIGINAL:
+        table.put(row, image, "local", peak_features(region))
+
+
+def _ivh_settings(feature_set: FeatureSet, image: str) -> dict[str, Any]:
+    """Return what `ivh_features` is told: filters give arbitrary units, HU are whole numbers."""
+    if feature_set.ivh_bins is not None or image != ORIGINAL:
+        return {"discretisation": "fixed_bin_number", "bins": feature_set.ivh_bins or IVH_BINS}
+    range_ = {"range_": feature_set.resegment_range}
+    if feature_set.ivh_bin_width is not None:
+        return {"discretisation": "fixed_bin_size", "bin_width": feature_set.ivh_bin_width} | range_
+    return {
+        "discretisation": "none",
+        "step": 1.0 if feature_set.modality == "CT" else None,
+    } | range_
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """Grey levels of one region for one set."""
+
+    table: _Table
+    image: str
+    row: int
+    levels: Levels
+    inside: NDArray[np.bool_]
+
+
+def _level_families(
+    prepared: Sequence[tuple[_Table, Prepared]], device: Device, names: Sequence[str]
+) -> None:
+    """Compute what is counted on grey levels: sets that ask for the same are counted together."""
+    groups: dict[tuple[Any, ...], list[_Job]] = defaultdict(list)
+    for table, of_image in prepared:
+        if not table.set.has_levels:
+            continue
+        for image, regions in of_image.items():
+            for row, region in enumerate(regions):
+                binned = discretise(region, table.set)
+                job = _Job(table, image, row, binned, region.morphological)
+                groups[_what_is_counted(table.set)].append(job)
+    for (families, aggregations, alpha), jobs in groups.items():
+        levels = LevelRegions(
+            [job.levels.array for job in jobs],
+            [job.inside for job in jobs],
+            np.array([job.levels.n_levels for job in jobs], dtype=np.int64),
+            [names[job.row] for job in jobs],
+        )
+        for batch in texture_batches(levels, families, aggregations, device, alpha=alpha):
+            _put_batch(batch, families, aggregations, jobs, levels.n_levels)
+
+
+def _what_is_counted(feature_set: FeatureSet) -> tuple[Any, ...]:
+    """Return texture families in the order of the catalogue, aggregations and alpha."""
+    asked = tuple(f for f in FAMILIES if f in feature_set.families and f in TEXTURE_FAMILIES)
+    return asked, feature_set.aggregations if asked else (), feature_set.ngldm_alpha
+
+
+def _put_batch(
+    batch: TextureBatch,
+    families: Sequence[Family],
+    aggregations: Sequence[Aggregation],
+    jobs: Sequence[_Job],
+    n_levels: NDArray[np.int64],
+) -> None:
+    """Turn the counts of a batch into features and lay them into their tables."""
+    xp = array_namespace(batch.counts.histogram)
+    levels = xp.asarray(n_levels[batch.index])
+    starts = xp.asarray(batch.packed.slice_starts)
+    columns_, values = texture_table(batch.counts, levels, starts, aggregations, families)
+    on_host = to_host(values)
+    histogram = {
+        k: to_host(v) for k, v in histogram_features(batch.counts.histogram, levels).items()
+    }
+    occupied = to_host(xp.sum(xp.astype(batch.counts.histogram > 0, xp.int64), axis=1))
+    for row, k in enumerate(batch.index):
+        job = jobs[k]
+        job.table.levels[job.image][job.row] = occupied[row]
+        places = job.table.places(job.image, columns_)
+        job.table.values[job.row, places] = on_host[row]
+        if "ih" in job.table.set.families:
+            job.table.put(job.row, job.image, "ih", {n: v[row] for n, v in histogram.items()})

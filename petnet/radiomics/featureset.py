@@ -228,11 +228,11 @@ class FeatureSet:
         if not self.original and not self.filters:
             raise self._refuse("original", "true without filters", self.original)
         if self.filters:
-            from petnet.radiomics.filters import FILTERS
+            from petnet.radiomics.filters import Filter
 
             for one in self.filters:
-                if not isinstance(one, FILTERS):
-                    kinds = ", ".join(kind.__name__ for kind in FILTERS)
+                if not isinstance(one, Filter):
+                    kinds = ", ".join(kind.__name__ for kind in get_args(Filter))
                     raise self._refuse("filters", f"any of {kinds}", one)
         twice = {name for name in self.images if self.images.count(name) > 1}
         if twice:

@@ -8,17 +8,21 @@ values are in `ibsi_digital_phantom.csv` beside this file.
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 from importlib.resources import files
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from petnet.devices import Device
-from petnet.radiomics.catalogue import CATALOGUE, Feature
+from petnet.radiomics.catalogue import CATALOGUE, FAMILIES, TEXTURE_FAMILIES, Feature
 from petnet.radiomics.extractor import FeatureSet, extract
-from petnet.radiomics.kernels.dispatch import glcm_batches
+from petnet.radiomics.kernels.counts import TextureCounts, ZoneCells
+from petnet.radiomics.kernels.cuda import to_host
+from petnet.radiomics.kernels.dispatch import LevelRegions, texture_batches
+from petnet.radiomics.texture import Aggregation
 from petnet.volume import Volume
 
 __all__ = [
@@ -46,7 +50,16 @@ MASK = """
 """
 SPACING_MM = 2.0
 # The phantom's intensities are its grey levels: bins of one that begin at one.
-SETTINGS = FeatureSet("ibsi", "CT", discretisation="fixed_bin_size", bin_width=1, lower_bound=1)
+AGGREGATIONS = get_args(Aggregation)
+SETTINGS = FeatureSet(
+    "ibsi",
+    "CT",
+    families=FAMILIES,
+    discretisation="fixed_bin_size",
+    bin_width=1,
+    lower_bound=1,
+    aggregations=AGGREGATIONS,
+)
 DIGITS = 3
 
 
@@ -102,11 +115,11 @@ def _array(text: str) -> NDArray[np.int64]:
 
 def consensus() -> tuple[Consensus, ...]:
     """Return the consensus of every feature that petnet computes, in the order of the catalogue."""
-    known = {feature.code: feature for feature in CATALOGUE}
+    known = {(feature.family, feature.name): feature for feature in CATALOGUE}
     text = files("petnet.radiomics").joinpath("ibsi_digital_phantom.csv").read_text("utf-8")
     return tuple(
         Consensus(
-            known[row["code"]],
+            known[row["family"], row["name"]],  # type: ignore[index]
             row["aggregation"] or None,
             float(row["value"]),
             float(row["tolerance"]),
@@ -137,25 +150,34 @@ def counts_agree(devices: Sequence[Device], regions: int = 200, seed: int = 1) -
     seed : int
     """
     rng = np.random.default_rng(seed)
-    drawn = []
+    drawn, insides = [], []
     for _ in range(regions):
         levels = int(rng.integers(1, 65))
         box = rng.integers(1, levels + 1, size=rng.integers(1, 13, size=3))
-        drawn.append(np.where(rng.random(box.shape) < 0.2, 0, box).astype(np.int32))
-    highest = [max(int(region.max()), 1) for region in drawn]
-    first, second = (_counts(drawn, highest, device) for device in devices)
-    differing = sum(int((a != b).sum()) for a, b in zip(first, second, strict=True))
+        inside = rng.random(box.shape) < 0.8
+        drawn.append(np.where(inside & (rng.random(box.shape) < 0.9), box, 0).astype(np.int32))
+        insides.append(inside)
+    highest = np.array([max(int(region.max()), 1) for region in drawn], dtype=np.int64)
+    names = [f"region {k}" for k in range(regions)]
+    first, second = (_counts(LevelRegions(drawn, insides, highest, names), d) for d in devices)
+    differing = 0
+    for a, b in zip(first, second, strict=True):
+        differing += int((a != b).sum()) if a.shape == b.shape else max(a.size, b.size)
     return Agreement(regions, sum(a.size for a in first), differing)
 
 
-def _counts(
-    regions: list[NDArray[np.int32]], levels: list[int], device: Device
-) -> list[NDArray[np.int64]]:
-    """Return each region's (D, L, L) counts in host memory."""
-    found: dict[int, NDArray[np.int64]] = {}
-    for batch in glcm_batches(regions, levels, device):
-        counts = batch.counts if isinstance(batch.counts, np.ndarray) else batch.counts.get()
-        for row, index in enumerate(batch.index):
-            size = levels[int(index)]
-            found[int(index)] = counts[row, :, :size, :size].copy()
-    return [found[i] for i in range(len(regions))]
+def _counts(regions: LevelRegions, device: Device) -> list[NDArray[np.int64]]:
+    """Return every array of counts of every family, slice by slice and in 3D, in host memory."""
+    found: list[NDArray[np.int64]] = []
+    for batch in texture_batches(regions, sorted(TEXTURE_FAMILIES), AGGREGATIONS, device):
+        found += _arrays(batch.counts)
+    return found
+
+
+def _arrays(counts: TextureCounts | ZoneCells) -> Iterator[NDArray[np.int64]]:
+    for field in fields(counts):
+        value = getattr(counts, field.name)
+        if isinstance(value, ZoneCells):
+            yield from _arrays(value)
+        elif value is not None:
+            yield to_host(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,59 +13,58 @@ from numpy.typing import NDArray
 
 from petnet.devices import Device, choose_device
 from petnet.errors import InputError
+from petnet.radiomics.kernels.counts import Packed, Request, TextureCounts, pack
 
 __all__ = [
-    "DIRECTIONS_3D",
     "MAX_LEVELS",
-    "GlcmBatch",
-    "Packed",
-    "glcm_batches",
-    "pack",
+    "LevelRegions",
+    "TextureBatch",
     "plan_chunks",
     "resolve_device",
     "returning_memory",
+    "texture_batches",
 ]
 
 log = logging.getLogger(__name__)
-#: The 13 unique directions at Chebyshev distance 1, in the order of the IBSI manual.
-DIRECTIONS_3D: NDArray[np.int32] = np.array(
-    [
-        (x, y, z)
-        for x in (-1, 0, 1)
-        for y in (-1, 0, 1)
-        for z in (-1, 0, 1)
-        if (x, y, z) > (0, 0, 0)
-    ],
-    dtype=np.int32,
-)
-MAX_LEVELS = 1024  # one region then needs 104 MiB of counts
+MAX_LEVELS = 1024
+#: Dense counts that exist at once on the CPU. Formulas need a few times as much for a while.
 CPU_CHUNK_BYTES = 32 << 20
+#: What the counts of one region may need: they cannot be cut into chunks.
+MAX_REGION_BYTES = 2 << 30
 MAX_CHUNK_REGIONS = 4096
+COUNT_BYTES = 8
 
 
 @dataclass(frozen=True, eq=False)
-class Packed:
-    """Regions in one flat array: levels (V,) int32, offsets (R,) int64, shapes (R, 3) int32."""
-
-    levels: NDArray[np.int32]
-    offsets: NDArray[np.int64]
-    shapes: NDArray[np.int32]
-
-
-@dataclass(frozen=True, eq=False)
-class GlcmBatch:
-    """Counts of some of the regions.
+class LevelRegions:
+    """Discretised regions to count together.
 
     Attributes
     ----------
-    index : (r,) int64
-        Which regions of the call.
-    counts : (r, D, L, L) int64, NumPy or CuPy
-        Symmetric co-occurrence counts; L is the greatest number of levels in the batch.
+    levels : sequence of (X, Y, Z) int32
+        0 outside the intensity mask.
+    inside : sequence of (X, Y, Z) bool
+        The morphological masks.
+    n_levels : (R,) int64
+        Number of grey levels of each region.
+    names : sequence of str
+        What to call the regions in messages.
     """
 
+    levels: Sequence[NDArray[np.int32]]
+    inside: Sequence[NDArray[np.bool_]]
+    n_levels: NDArray[np.int64]
+    names: Sequence[str]
+
+
+@dataclass(frozen=True, eq=False)
+class TextureBatch:
+    """Counts of some of the regions of a call: `index` (r,) int64 says which."""
+
     index: NDArray[np.int64]
-    counts: Any
+    request: Request
+    packed: Packed
+    counts: TextureCounts
 
 
 def resolve_device(choice: str) -> Device:
@@ -80,28 +79,43 @@ def resolve_device(choice: str) -> Device:
     return choose_device(choice, reason is None, reason or "", "texture counting")
 
 
-def pack(regions: Sequence[NDArray[Any]]) -> Packed:
-    """Lay (X, Y, Z) arrays of levels one after the other."""
-    shapes = np.array([r.shape for r in regions], dtype=np.int32).reshape(-1, 3)
-    sizes = np.array([r.size for r in regions], dtype=np.int64)
-    levels = np.concatenate([np.ravel(r) for r in regions]) if regions else np.zeros(0)
-    return Packed(levels.astype(np.int32, copy=False), np.cumsum(sizes) - sizes, shapes)
+def region_bytes(
+    shapes: NDArray[np.int64], n_levels: NDArray[np.int64], request: Request
+) -> NDArray[np.int64]:
+    """Return the bytes of dense counts of each region, were it alone: (R,) of (R, 3) shapes."""
+    rows = shapes[:, 2] if request.by_slice else np.ones(len(shapes), dtype=np.int64)
+    matrices = 4 * rows + (9 if request.volume else 0)
+    cells = np.zeros(len(shapes), dtype=np.int64)
+    if "glcm" in request.families:
+        cells += matrices * n_levels**2
+    if "glrlm" in request.families:
+        cells += matrices * n_levels * shapes.max(axis=1)
+    if not {"ngtdm", "ngldm"}.isdisjoint(request.families):
+        cells += n_levels * 81
+        cells += rows * n_levels * 27 if request.planes else 0
+    if "gldzm" in request.families:
+        cells += (rows + 1) * n_levels * (shapes.min(axis=1) // 2 + 1)
+    return (cells + n_levels) * COUNT_BYTES
 
 
 def plan_chunks(
-    n_levels: Sequence[int] | NDArray[np.int64], n_directions: int, chunk_bytes: int
+    shapes: NDArray[np.int64], n_levels: NDArray[np.int64], request: Request, chunk_bytes: int
 ) -> Iterator[NDArray[np.int64]]:
-    """Yield indices of regions to count together, fewest levels first.
+    """Yield indices of regions to count together: alike in levels, then in size.
 
-    The dense counts of a chunk stay within `chunk_bytes`, unless one region alone needs more.
+    The dense counts of a chunk, in which every region has the levels and the longest run of the
+    greatest, stay within `chunk_bytes`, unless one region alone needs more.
     """
-    order = np.argsort(np.asarray(n_levels, dtype=np.int64), kind="stable")
+    order = np.lexsort((shapes.max(axis=1), n_levels)) if len(shapes) else np.zeros(0, np.int64)
     start = 0
     for stop in range(1, len(order) + 1):
         full = stop - start >= MAX_CHUNK_REGIONS
         if stop < len(order):
-            widest = int(n_levels[order[stop]])
-            full |= (stop + 1 - start) * n_directions * widest**2 * 8 > chunk_bytes
+            chosen = order[start : stop + 1]
+            as_greatest = shapes[chosen].copy()
+            as_greatest[:, :2] = shapes[chosen].max()
+            levels = np.full(len(chosen), n_levels[chosen].max())
+            full |= int(region_bytes(as_greatest, levels, request).sum()) > chunk_bytes
         if full or stop == len(order):
             yield order[start:stop]
             start = stop
@@ -116,56 +130,69 @@ def returning_memory(device: Device) -> AbstractContextManager[None]:
     return cuda.returning_memory()
 
 
-def _glcm_kernel(device: Device) -> tuple[Callable[..., Any], int]:
+def _kernel(device: Device) -> tuple[Callable[[Packed, Request], TextureCounts], int]:
     """Return the kernel, and how many bytes of dense counts to make at once."""
     if device == "cuda":
         from petnet.radiomics.kernels import cuda
 
-        return cuda.glcm_counts, cuda.chunk_bytes()
+        return cuda.texture_counts, cuda.chunk_bytes()
     from petnet.radiomics.kernels import cpu
 
-    return cpu.glcm_counts, CPU_CHUNK_BYTES
+    return cpu.texture_counts, CPU_CHUNK_BYTES
 
 
-def glcm_batches(
-    regions: Sequence[NDArray[Any]],
-    n_levels: Sequence[int] | NDArray[np.int64],
+def texture_batches(
+    regions: LevelRegions,
+    families: Sequence[str],
+    aggregations: Sequence[str],
     device: Device,
-    directions: NDArray[np.int32] = DIRECTIONS_3D,
+    *,
+    alpha: int = 0,
     chunk_bytes: int | None = None,
-    names: Sequence[str] | None = None,
-) -> Iterator[GlcmBatch]:
-    """Count co-occurrences of many regions within bounded memory.
+) -> Iterator[TextureBatch]:
+    """Count the texture of many regions within bounded memory.
 
     Parameters
     ----------
-    regions : sequence of (X, Y, Z) integer arrays
-        Discretised levels, 0 outside the mask.
-    n_levels : sequence of int
-        Number of grey levels of each region.
+    regions : LevelRegions
+    families : sequence of texture families
+        None counts the voxels of each level alone.
+    aggregations : sequence of Aggregation
+        They decide whether slices, volumes or both are counted.
     device : {"cpu", "cuda"}
         As `resolve_device` gave it.
-    directions : (D, 3) int32
     chunk_bytes : int, optional
         Bound on the dense counts that exist at once; by default 32 MiB on the CPU, and on CUDA
         what the free memory allows.
-    names : sequence of str, optional
-        What to call the regions in messages.
+    alpha : int
+        Coarseness of NGLDM.
 
     Raises
     ------
     InputError
-        A region has more than MAX_LEVELS levels, or a level outside 0..its number of levels.
+        A region has more than MAX_LEVELS levels, a level outside 0..its number of levels, or more
+        levels and slices than memory is meant to hold.
     """
-    for k, (region, levels) in enumerate(zip(regions, n_levels, strict=True)):
-        _check_levels(names[k] if names else f"region {k}", region, int(levels))
-    kernel, bound = _glcm_kernel(device)
+    wanted = _request(families, aggregations, alpha)
+    shapes = np.array([r.shape for r in regions.levels], dtype=np.int64).reshape(-1, 3)
+    for k, (region, levels) in enumerate(zip(regions.levels, regions.n_levels, strict=True)):
+        _check_levels(regions.names[k], region, int(levels))
+    for k, needed in enumerate(region_bytes(shapes, regions.n_levels, wanted)):
+        _check_bytes(regions.names[k], int(needed), int(regions.n_levels[k]))
+    kernel, bound = _kernel(device)
     bound = bound if chunk_bytes is None else chunk_bytes
-    for index in plan_chunks(n_levels, len(directions), bound):
-        packed = pack([regions[k] for k in index])
-        widest = int(n_levels[index[-1]])
-        counts = kernel(packed.levels, packed.offsets, packed.shapes, directions, widest)
-        yield GlcmBatch(index, counts)
+    for index in plan_chunks(shapes, regions.n_levels, wanted, bound):
+        packed = pack([regions.levels[k] for k in index], [regions.inside[k] for k in index])
+        widest = int(regions.n_levels[index].max())
+        request = replace(wanted, n_levels=widest)
+        yield TextureBatch(index, request, packed, kernel(packed, request))
+
+
+def _request(families: Sequence[str], aggregations: Sequence[str], alpha: int) -> Request:
+    by_slice = any(one.startswith("2D") for one in aggregations)
+    planes = by_slice or any(one.startswith("2_5D") for one in aggregations)
+    volume = any(one.startswith("3D") for one in aggregations)
+    return Request(frozenset(families), planes, volume, by_slice, 1, alpha)
 
 
 def _check_levels(name: str, region: NDArray[Any], levels: int) -> None:
@@ -180,3 +207,14 @@ def _check_levels(name: str, region: NDArray[Any], levels: int) -> None:
     low, high = (int(region.min()), int(region.max())) if region.size else (0, 0)
     if low < 0 or high > levels:
         raise InputError(name, "levels", f"0 to {levels}", f"{low} to {high}")
+
+
+def _check_bytes(name: str, needed: int, levels: int) -> None:
+    if needed > MAX_REGION_BYTES:
+        raise InputError(
+            name,
+            "counts",
+            f"at most {MAX_REGION_BYTES >> 20} MiB",
+            f"{needed >> 20} MiB for {levels} grey levels",
+            "Choose wider or fewer bins, or leave out the 2D aggregations",
+        )
