@@ -22,7 +22,7 @@ extern "C" __global__ void mesh_patterns(
     for (int place = threadIdx.x; place < 512; place += blockDim.x) pattern_counts[place] = 0;
     __syncthreads();
     // Most cells lie wholly without or within (patterns 0 and 255): each thread counts its own.
-    unsigned long long uniform[2][2] = {};
+    unsigned long long n_without = 0, x_without = 0, n_within = 0, x_within = 0;
     for (int k = threadIdx.x; k < tile_size; k += blockDim.x) {
         const long long cell = tile_start[blockIdx.x] + k;
         if (cell >= n_cells) break;
@@ -36,19 +36,21 @@ extern "C" __global__ void mesh_patterns(
             if (x < 0 || x >= nx || y < 0 || y >= ny || z < 0 || z >= nz) continue;
             pattern |= (mask[((long long)x * ny + y) * nz + z] != 0) << corner;
         }
-        if (pattern == 0 || pattern == 255) {
-            uniform[pattern == 255][0] += 1;
-            uniform[pattern == 255][1] += cell_x;
+        if (pattern == 0) {
+            n_without += 1;
+            x_without += cell_x;
+        } else if (pattern == 255) {
+            n_within += 1;
+            x_within += cell_x;
         } else {
             atomicAdd(&pattern_counts[2 * pattern], 1ull);
             atomicAdd(&pattern_counts[2 * pattern + 1], (unsigned long long)cell_x);
         }
     }
-    for (int within = 0; within < 2; ++within) {
-        if (uniform[within][0] == 0) continue;
-        atomicAdd(&pattern_counts[510 * within], uniform[within][0]);
-        atomicAdd(&pattern_counts[510 * within + 1], uniform[within][1]);
-    }
+    atomicAdd(&pattern_counts[0], n_without);
+    atomicAdd(&pattern_counts[1], x_without);
+    atomicAdd(&pattern_counts[510], n_within);
+    atomicAdd(&pattern_counts[511], x_within);
     __syncthreads();
     for (int place = threadIdx.x; place < 512; place += blockDim.x) {
         const unsigned long long sum = pattern_counts[place];
