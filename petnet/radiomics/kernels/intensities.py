@@ -15,6 +15,7 @@ __all__ = [
     "assign_levels",
     "bucket_counts",
     "central_sums",
+    "count_levels",
     "masked_extent",
     "take_buckets",
     "value_sums",
@@ -35,6 +36,26 @@ def masked_extent(values: NDArray[np.float64], inside: NDArray[np.bool_]) -> tup
 
 
 @numba.njit(cache=True, nogil=True)
+def _level(x: float, low: float, factor: float, width: float, greatest: int) -> int:
+    """Return floor(factor · (x - low) / width) + 1, from 1 to `greatest`."""
+    binned = np.floor(factor * (x - low) / width) + 1.0
+    return int(min(max(binned, 1.0), float(greatest)))
+
+
+@numba.njit(cache=True, nogil=True)
+def count_levels(
+    values: NDArray[np.float64],
+    low: float,
+    factor: float,
+    width: float,
+    counts: NDArray[np.int64],
+) -> None:
+    """Count the values of each level 1, 2, ... at index level - 1."""
+    for k in range(values.size):
+        counts[_level(values[k], low, factor, width, counts.size) - 1] += 1
+
+
+@numba.njit(cache=True, nogil=True)
 def assign_levels(
     values: NDArray[np.float64],
     inside: NDArray[np.bool_],
@@ -44,16 +65,12 @@ def assign_levels(
     greatest: int,
     levels: NDArray[np.int32],
 ) -> int:
-    """Write floor(factor · (x - low) / width) + 1, from 1 to `greatest`, and 0 outside.
-
-    Returns the highest level written, at least 1.
-    """
+    """Write the level of each value inside, and 0 outside; return the highest, at least 1."""
     highest = 1
     for k in range(values.size):
         level = 0
         if inside[k]:
-            binned = np.floor(factor * (values[k] - low) / width) + 1.0
-            level = int(min(max(binned, 1.0), float(greatest)))
+            level = _level(values[k], low, factor, width, greatest)
             highest = max(highest, level)
         levels[k] = level
     return highest
