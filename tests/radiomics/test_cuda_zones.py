@@ -19,8 +19,9 @@ from count_oracles import (
     random_regions,
     region_of,
 )
+from scipy import ndimage
 
-from petnet.radiomics.kernels import cuda, cuda_zones
+from petnet.radiomics.kernels import cpu, cuda, cuda_zones
 from petnet.radiomics.kernels.counts import Packed, Request, TextureCounts, ZoneCells, pack
 
 ZONES = frozenset({"glszm", "gldzm"})
@@ -111,6 +112,25 @@ def test_brute_force_beside_the_other_families(launcher):
     for r, region in enumerate(regions):
         expected = brute_force(region.levels, region.inside, request)
         assert_same_counts(region_of(found, packed, request, r), expected)
+
+
+def test_numba_on_larger_volumes(launcher, monkeypatch):
+    """Smooth balls of many tiles, with zones that wind through all of them."""
+    set_threads(monkeypatch, 8, 512)
+    balls = [ball(40, seed) for seed in range(2)]
+    found, packed, request = counted(balls, ALL_WAYS)
+    twin = cpu.texture_counts(packed, request)
+    twin = replace(twin, histogram=np.zeros((2, 0), np.int64), plane_histogram=None)
+    assert found.glszm_volume.size.max() > 1000
+    assert_same_counts(found, twin)
+
+
+def ball(n, seed):
+    """A ball of diameter n in 6 levels that vary over a few voxels."""
+    noise = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=(n, n, n)), 2)
+    levels = np.digitize(noise, np.quantile(noise, [0.1, 0.3, 0.5, 0.7, 0.9])) + 1
+    inside = np.square(np.indices(levels.shape) - (n - 1) / 2).sum(axis=0) <= n * n / 4
+    return case(np.where(inside, levels, 0), inside)
 
 
 def test_arrays_may_lie_on_the_device(launcher):
