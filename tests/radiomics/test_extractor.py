@@ -12,6 +12,7 @@ from hydra.utils import instantiate
 
 from petnet.errors import InputError
 from petnet.radiomics.extractor import FeatureSet, columns, extract, extract_batch, provenance
+from petnet.radiomics.filters import Mean
 from petnet.volume import Volume
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "features"
@@ -33,7 +34,7 @@ def lesion(seed, shape=(6, 5, 4), modality="PT"):
 
 def test_columns_are_named_by_the_rule():
     names = columns(FULL)
-    assert len(names) == len(set(names)) == 18 + 23 + 2 * 25
+    assert len(names) == len(set(names)) == 18 + 29 + 2 * 25
     assert names[0] == "pt__original_stat_mean_intensity"
     assert "pt__original_morph_volume_mesh" in names
     assert names[-1] == "pt__original_glcm_information_correlation_2_3D_comb"
@@ -63,7 +64,7 @@ def test_batch_equals_one_by_one():
 
 def test_no_regions_give_an_empty_table():
     table = extract_batch([], [], FULL, "cpu")
-    assert table.shape == (0, 91)
+    assert table.shape == (0, len(columns(FULL)))
 
 
 def test_undefined_is_nan_and_never_a_crash():
@@ -150,6 +151,16 @@ def test_mistakes_are_named():
         ({"resegment_range": (400, -400)}, "resegment_range: expected a lower"),
         ({"resegment_sigma": 0}, "resegment_sigma: expected a positive"),
         ({"round_hu": "yes"}, "round_hu: expected one of"),
+        ({"spacing_mm": (2, None, 0)}, "spacing_mm: expected three positive"),
+        ({"mask_threshold": 0}, "mask_threshold: expected a number above 0"),
+        ({"ngldm_alpha": -1}, "ngldm_alpha: expected a whole number"),
+        ({"ivh_bins": 1}, "ivh_bins: expected a whole number"),
+        ({"ivh_bins": 10, "ivh_bin_width": 1.0}, "ivh_bins: expected null with ivh_bin_width"),
+        ({"ivh_bin_width": 0}, "ivh_bin_width: expected a positive number"),
+        ({"original": False}, "original: expected true without filters"),
+        ({"filters": ["log"]}, "filters: expected any of Mean"),
+        ({"filters": [Mean(3), Mean(3)]}, "filters: expected each once"),
+        ({"naming": "mirp"}, "naming: expected one of"),
     ],
 )
 def test_settings_are_checked_at_construction(change, message):
