@@ -1,13 +1,12 @@
-"""Statistics against SciPy; mesh, axes and hull against closed forms."""
+"""Mesh, axes and hull against closed forms."""
 
 import math
 
 import numpy as np
 import pytest
-from scipy import special, stats
+from scipy import special
 
 from petnet.radiomics.catalogue import features_of
-from petnet.radiomics.intensity import intensity_statistics
 from petnet.radiomics.marching import mesh_area_and_volume, outermost_vertices
 from petnet.radiomics.morphology import ellipsoid_area, morphology_features
 from petnet.radiomics.preprocess import Region
@@ -24,51 +23,6 @@ def ball(radius, spacing_mm):
     axes = [(np.arange(k) - (k - 1) / 2) * s for k, s in zip(n, spacing_mm, strict=True)]
     x, y, z = np.meshgrid(*axes, indexing="ij")
     return x**2 + y**2 + z**2 <= radius**2
-
-
-@pytest.mark.parametrize("n", [2, 3, 10, 101, 5000])
-def test_scipy_statistics(n):
-    x = np.random.default_rng(n).gamma(2.0, 3.0, size=n) - 1
-    found = intensity_statistics(x)
-    p10, p25, p75, p90 = np.percentile(x, [10, 25, 75, 90])
-    robust = x[(x >= p10) & (x <= p90)]
-    expected = {
-        "mean_intensity": x.mean(),
-        "intensity_variance": np.var(x),
-        "intensity_skewness": stats.skew(x),
-        "excess_intensity_kurtosis": stats.kurtosis(x),
-        "median_intensity": np.median(x),
-        "minimum_intensity": x.min(),
-        "10th_intensity_percentile": p10,
-        "90th_intensity_percentile": p90,
-        "maximum_intensity": x.max(),
-        "intensity_interquartile_range": stats.iqr(x),
-        "intensity_range": np.ptp(x),
-        "intensity_mean_absolute_deviation": np.abs(x - x.mean()).mean(),
-        "intensity_robust_mean_absolute_deviation": np.abs(robust - robust.mean()).mean()
-        if robust.size
-        else np.nan,
-        "intensity_median_absolute_deviation": np.abs(x - np.median(x)).mean(),
-        "intensity_coefficient_of_variation": stats.variation(x),
-        "intensity_quartile_coefficient_of_dispersion": (p75 - p25) / (p75 + p25),
-        "intensity_energy": (x**2).sum(),
-        "root_mean_square_intensity": math.sqrt((x**2).mean()),
-    }
-    assert list(found) == [feature.name for feature in features_of("stat")] == list(expected)
-    assert found == pytest.approx(expected, rel=1e-10, abs=1e-12, nan_ok=True)
-
-
-def test_analytic_statistics_of_flat_empty_and_centred():
-    flat = intensity_statistics(np.full(7, 0.1))
-    assert {name for name, value in flat.items() if math.isnan(value)} == {
-        "intensity_skewness",
-        "excess_intensity_kurtosis",
-    }
-    assert flat["intensity_variance"] == 0
-    assert all(math.isnan(value) for value in intensity_statistics(np.zeros(0)).values())
-    centred = intensity_statistics(np.array([-1.0, 0.0, 1.0]))
-    assert math.isnan(centred["intensity_coefficient_of_variation"])
-    assert math.isnan(centred["intensity_quartile_coefficient_of_dispersion"])
 
 
 def test_analytic_mesh_of_one_voxel():
