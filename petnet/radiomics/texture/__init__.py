@@ -11,13 +11,11 @@ from petnet.radiomics.texture.aggregate import (
     texture_features,
     texture_table,
 )
-from petnet.radiomics.texture.glcm import glcm_features
 
 __all__ = [
     "Aggregation",
     "Column",
     "aggregations_of",
-    "glcm_features",
     "texture_features",
     "texture_table",
 ]

@@ -18,7 +18,7 @@ IBSI's aggregations. Families with a matrix per direction have six, the others t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
 from array_api_compat import array_namespace, device
@@ -28,13 +28,12 @@ from petnet.radiomics.kernels.counts import TextureCounts, ZoneCells
 from petnet.radiomics.texture.cells import (
     Cells,
     from_zones,
-    joined,
     mean_of_defined,
     merged,
     occupied,
 )
-from petnet.radiomics.texture.glcm import cooccurrence_features
-from petnet.radiomics.texture.sizes import size_features, size_squares
+from petnet.radiomics.texture.glcm import cooccurrence_features, pair_sums
+from petnet.radiomics.texture.sizes import size_features, size_sums
 from petnet.radiomics.texture.tones import merged_tones, tone_features, tones
 
 __all__ = ["Aggregation", "Column", "aggregations_of", "texture_features", "texture_table"]
@@ -133,17 +132,17 @@ def _directional_blocks(
             plane = xp.repeat(
                 xp.arange(layout.n_planes, dtype=xp.int64, device=device(region)), n_in
             )
-            together = merged(cells, plane, layout.n_planes)
+            together = merged([(cells, plane)], layout.n_planes)
             yield _Block(family, ("2D_comb",), together, region, n_in * voxels)
         direction = xp.arange(n_in, dtype=xp.int64, device=device(region))
         target = xp.reshape(region[:, None] * n_in + direction, (-1,))
-        cells = merged(cells, target, n_regions * n_in)
+        cells = merged([(cells, target)], n_regions * n_in)
     averages = tuple(name for name in ("2_5D_avg", "3D_avg") if name in wanted)
     region = xp.repeat(regions, n_in)
     if averages:
         yield _Block(family, averages, cells, region, xp.repeat(layout.voxels, n_in))
     if "2_5D_comb" in wanted:
-        together = merged(cells, region, n_regions)
+        together = merged([(cells, region)], n_regions)
         yield _Block(family, ("2_5D_comb",), together, regions, n_in * layout.voxels)
     if through is None or not {"3D_avg", "3D_comb"} & set(wanted):
         return
@@ -152,14 +151,14 @@ def _directional_blocks(
     if "3D_avg" in wanted:
         yield _Block(family, ("3D_avg",), out, region_out, xp.repeat(layout.voxels, n_out))
     if "3D_comb" in wanted:
-        both = merged(joined([cells, out]), xp.concat([region, region_out]), n_regions)
+        both = merged([(cells, region), (out, region_out)], n_regions)
         yield _Block(family, ("3D_comb",), both, regions, (n_in + n_out) * layout.voxels)
 
 
 def _plain_blocks(
     family: Family,
     read: Callable[[Any], Any],
-    merge: Callable[[Any, Any, int], Any],
+    merge: Callable[[Sequence[tuple[Any, Any]], int], Any],
     counts: tuple[Any, Any],
     layout: _Layout,
     wanted: Sequence[str],
@@ -172,7 +171,7 @@ def _plain_blocks(
             yield _Block(family, ("2D",), matrices, layout.region_of_plane, layout.plane_voxels)
         if "2_5D" in wanted:
             if layout.by_slice:
-                matrices = merge(matrices, layout.region_of_plane, layout.n_regions)
+                matrices = merge([(matrices, layout.region_of_plane)], layout.n_regions)
             yield _Block(family, ("2_5D",), matrices, layout.regions, layout.voxels)
     if "3D" in wanted:
         yield _Block(family, ("3D",), read(volume), layout.regions, layout.voxels)
@@ -208,20 +207,28 @@ def _blocks(
     yield from _plain_blocks(family, read, merged, pair, layout, own)
 
 
+def _stacked(parts: Sequence[Any]) -> Any:
+    """Lay sums of several blocks one after the other; PairSums or SizeSums."""
+    if len(parts) == 1:
+        return parts[0]
+    names = [field.name for field in fields(parts[0])]
+    columns = [[getattr(part, name) for part in parts] for name in names]
+    xp = array_namespace(columns[0][0])
+    return type(parts[0])(*(xp.concat(column) for column in columns))
+
+
 def _features(blocks: Sequence[_Block], n_levels: Any) -> list[Any]:
-    """Features (M, F) of blocks of one kind, all computed together."""
+    """Features (M, F) of blocks of one kind: sums block by block, formulas of all at once."""
     xp = array_namespace(n_levels)
-    matrices = [block.matrices for block in blocks]
     if blocks[0].family == "ngtdm":
-        values = tone_features(xp.concat(matrices))
+        values = tone_features(xp.concat([block.matrices for block in blocks]))
     elif blocks[0].family == "glcm":
         levels = xp.concat([xp.take(n_levels, block.region) for block in blocks])
-        largest = xp.concat([cells.largest() for cells in matrices])
-        values = cooccurrence_features(joined(matrices), largest, levels)
+        sums = _stacked([pair_sums(block.matrices) for block in blocks])
+        values = cooccurrence_features(sums, levels)
     else:
-        squares = xp.concat([size_squares(cells) for cells in matrices])
         voxels = xp.concat([block.voxels for block in blocks])
-        values = size_features(joined(matrices), squares, voxels)
+        values = size_features(_stacked([size_sums(block.matrices) for block in blocks]), voxels)
     found, start = [], 0
     for block in blocks:
         stop = start + block.region.shape[0]

@@ -16,7 +16,7 @@ from array_api_compat import array_namespace, device
 
 from petnet.radiomics.kernels.counts import ZoneCells
 
-__all__ = ["Cells", "from_zones", "joined", "mean_of_defined", "merged", "occupied", "totals"]
+__all__ = ["Cells", "from_zones", "mean_of_defined", "merged", "occupied", "totals"]
 
 #: Equal keys are added up in a dense array of all possible keys where that has at most so many
 #: entries per key, else by sorting them: an empty entry costs about a hundredth of a sort's step.
@@ -31,17 +31,18 @@ class Cells:
     ----------
     matrix : (K,) int64
         0..M - 1.
-    level, size : (K,) int64
-        Row 1..n_levels and column 1..n_sizes: grey level and size, distance, dependence or, in
-        co-occurrence, the other level.
+    row : (K,) int64
+        Number of the row among those of all matrices: matrix · n_levels + grey level - 1.
+    column : (K,) int64
+        Size, distance, dependence or, in co-occurrence, the other level, less 1.
     count : (K,) float64
         Whole numbers.
     n_matrices, n_levels, n_sizes : int
     """
 
     matrix: Any
-    level: Any
-    size: Any
+    row: Any
+    column: Any
     count: Any
     n_matrices: int
     n_levels: int
@@ -52,15 +53,12 @@ class Cells:
         xp = array_namespace(self.count)
         return xp.max(_in_rows(xp, self.matrix, self.count, self.n_matrices), axis=-1)
 
-    def by_size(self) -> Cells:
-        """Sum over the grey levels: cells of matrices with one row."""
+    def size_squares(self) -> Any:
+        """Return Σ_s (Σ_i n(i, s))² of each matrix, (M,)."""
         xp = array_namespace(self.count)
-        keys = self.matrix * self.n_sizes + self.size - 1
+        keys = self.matrix * self.n_sizes + self.column
         keys, count = _combined(xp, keys, self.count, self.n_matrices * self.n_sizes)
-        matrix = keys // self.n_sizes
-        size = keys - matrix * self.n_sizes + 1
-        one = xp.ones_like(size)
-        return Cells(matrix, one, size, count, self.n_matrices, 1, self.n_sizes)
+        return totals(keys // self.n_sizes, count**2, self.n_matrices)
 
 
 def occupied(counts: Any, upper: bool = False) -> Cells:
@@ -91,37 +89,25 @@ def from_zones(zones: ZoneCells, n_levels: int) -> Cells:
     n_cells, n_matrices = zones.count.shape[0], zones.starts.shape[0] - 1
     index = xp.arange(n_cells, dtype=zones.starts.dtype, device=device(zones.count))
     matrix = xp.astype(xp.searchsorted(zones.starts, index, side="right"), xp.int64) - 1
+    row = matrix * n_levels + zones.level - 1
     count = xp.astype(zones.count, xp.float64)
     n_sizes = int(xp.max(zones.size)) if n_cells else 1
-    return Cells(matrix, zones.level, zones.size, count, n_matrices, n_levels, n_sizes)
+    return Cells(matrix, row, zones.size - 1, count, n_matrices, n_levels, n_sizes)
 
 
-def merged(cells: Cells, target: Any, n_matrices: int) -> Cells:
-    """Add matrices up: matrix m goes into number target[m] of `n_matrices`."""
-    xp = array_namespace(cells.count)
-    rows = xp.take(target, cells.matrix) * cells.n_levels + cells.level - 1
-    keys = rows * cells.n_sizes + cells.size - 1
-    domain = n_matrices * cells.n_levels * cells.n_sizes
-    keys, count = _combined(xp, keys, cells.count, domain)
-    return _from_keys(xp, keys, count, n_matrices, cells.n_levels, cells.n_sizes)
-
-
-def joined(blocks: Sequence[Cells]) -> Cells:
-    """Stack blocks of matrices with the same levels."""
-    xp = array_namespace(blocks[0].count)
-    matrices, n_matrices = [], 0
-    for block in blocks:
-        matrices.append(block.matrix + n_matrices)
-        n_matrices += block.n_matrices
-    return Cells(
-        xp.concat(matrices),
-        xp.concat([block.level for block in blocks]),
-        xp.concat([block.size for block in blocks]),
-        xp.concat([block.count for block in blocks]),
-        n_matrices,
-        blocks[0].n_levels,
-        max(block.n_sizes for block in blocks),
-    )
+def merged(blocks: Sequence[tuple[Cells, Any]], n_matrices: int) -> Cells:
+    """Add matrices up: of each block (cells, target), matrix m goes into number target[m]."""
+    xp = array_namespace(blocks[0][1])
+    n_levels = blocks[0][0].n_levels
+    n_sizes = max(cells.n_sizes for cells, _ in blocks)
+    keys = []
+    for cells, target in blocks:
+        moved = (xp.take(target, cells.matrix) - cells.matrix) * n_levels
+        keys.append((cells.row + moved) * n_sizes + cells.column)
+    count = [cells.count for cells, _ in blocks]
+    domain = n_matrices * n_levels * n_sizes
+    places, sums = _combined(xp, xp.concat(keys), xp.concat(count), domain)
+    return _from_keys(xp, places, sums, n_matrices, n_levels, n_sizes)
 
 
 def totals(keys: Any, weights: Any, n: int) -> Any:
@@ -156,11 +142,9 @@ def _from_keys(
     xp: Any, keys: Any, count: Any, n_matrices: int, n_levels: int, n_sizes: int
 ) -> Cells:
     """Cells from their sorted places in a dense (M, L, N) array."""
-    rows = keys // n_sizes
-    matrix = rows // n_levels
-    size = keys - rows * n_sizes + 1
-    level = rows - matrix * n_levels + 1
-    return Cells(matrix, level, size, count, n_matrices, n_levels, n_sizes)
+    row = keys // n_sizes
+    matrix = row // n_levels
+    return Cells(matrix, row, keys - row * n_sizes, count, n_matrices, n_levels, n_sizes)
 
 
 def _combined(xp: Any, keys: Any, count: Any, domain: int) -> tuple[Any, Any]:

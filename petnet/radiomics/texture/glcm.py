@@ -6,14 +6,15 @@ are summed as whole numbers from the occupied cells above the diagonal.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from array_api_compat import array_namespace, device
 
 from petnet.radiomics.catalogue import features_of
-from petnet.radiomics.texture.cells import Cells, mean_of_defined, occupied, totals
+from petnet.radiomics.texture.cells import Cells, totals
 
-__all__ = ["cooccurrence_features", "entropy", "glcm_features"]
+__all__ = ["PairSums", "cooccurrence_features", "entropy", "pair_sums"]
 
 #: Bits below which an entropy is rounding: one count out of 1e9 already makes 3e-8.
 NO_ENTROPY = 1e-12
@@ -102,15 +103,56 @@ def _information_features(xp: Any, h_xy: Any, h_x: Any) -> dict[str, Any]:
     }
 
 
-def cooccurrence_features(cells: Cells, largest: Any, n_levels: Any) -> Any:
+@dataclass(frozen=True, eq=False)
+class PairSums:
+    """What the features of M symmetric matrices are computed from.
+
+    Attributes
+    ----------
+    by_level, by_difference : (M, L) float64
+        Pairs of neighbours, each once from either side, by level and by |i - j|.
+    by_sum : (M, 2L - 1) float64
+        By i + j = 2..2L.
+    squares, logs, largest : (M,) float64
+        Σ n², Σ n log2 n and the greatest n over the cells.
+    """
+
+    by_level: Any
+    by_difference: Any
+    by_sum: Any
+    squares: Any
+    logs: Any
+    largest: Any
+
+
+def pair_sums(cells: Cells) -> PairSums:
+    """Sum the cells on and above the diagonal of symmetric matrices."""
+    xp = array_namespace(cells.count)
+    n_matrices, n_levels, width = cells.n_matrices, cells.n_levels, 2 * cells.n_levels - 1
+    matrix, n = cells.matrix, cells.count
+    first = matrix * n_levels  # row of level 1
+    i, j = cells.row, first + cells.column
+    # Half of the symmetric counts: a cell stands for its mirror image, but for the diagonal.
+    half = xp.where(i == j, n / 2, n)
+    by_level = totals(i, half, n_matrices * n_levels) + totals(j, half, n_matrices * n_levels)
+    by_difference = 2 * totals(j - i + first, half, n_matrices * n_levels)
+    by_sum = 2 * totals(i + j - matrix, half, n_matrices * width)  # i + j holds 2 first
+    return PairSums(
+        xp.reshape(by_level, (n_matrices, n_levels)),
+        xp.reshape(by_difference, (n_matrices, n_levels)),
+        xp.reshape(by_sum, (n_matrices, width)),
+        2 * totals(matrix, half * n, n_matrices),
+        2 * totals(matrix, half * xp.log2(n), n_matrices),
+        cells.largest(),
+    )
+
+
+def cooccurrence_features(sums: PairSums, n_levels: Any) -> Any:
     """Compute the 25 co-occurrence features of M matrices.
 
     Parameters
     ----------
-    cells : Cells
-        On and above the diagonal of symmetric matrices.
-    largest : (M,) float64
-        `cells.largest()`.
+    sums : PairSums
     n_levels : (M,) float64
         Number of grey levels of each matrix's region.
 
@@ -120,48 +162,20 @@ def cooccurrence_features(cells: Cells, largest: Any, n_levels: Any) -> Any:
         In the order of the catalogue. Undefined is NaN: every feature of an empty matrix;
         correlation and information correlation 1 of a matrix with one occupied grey level (0 / 0).
     """
-    xp = array_namespace(cells.count)
-    shape, width = (cells.n_matrices, cells.n_levels), 2 * cells.n_levels - 1
-    matrix, i, j, n = cells.matrix, cells.level, cells.size, cells.count
-    mirrored = xp.where(i == j, xp.zeros_like(n), n)
-    both = n + mirrored
-    row = matrix * shape[1]
-    size = shape[0] * shape[1]
-    by_level = xp.reshape(totals(row + i - 1, n, size) + totals(row + j - 1, mirrored, size), shape)
-    by_difference = xp.reshape(totals(row + j - i, both, size), shape)
-    by_sum = totals(matrix * width + i + j - 2, both, shape[0] * width)
-    by_sum = xp.reshape(by_sum, (shape[0], width))
-
-    pairs = xp.sum(by_level, axis=-1)
+    xp = array_namespace(n_levels)
+    pairs = xp.sum(sums.by_level, axis=-1)
     total = _safe_divisor(xp, pairs)
-    found = _difference_features(xp, by_difference / total[:, None], n_levels)
-    found |= _sum_features(xp, by_sum / total[:, None])
+    found = _difference_features(xp, sums.by_difference / total[:, None], n_levels)
+    found |= _sum_features(xp, sums.by_sum / total[:, None])
     found |= _moment_features(xp, found)
-    h_xy = entropy(total, totals(matrix, both * xp.log2(n), shape[0]))
-    found |= _information_features(xp, h_xy, _histogram_entropy(xp, total, by_level))
+    h_xy = entropy(total, sums.logs)
+    found |= _information_features(xp, h_xy, _histogram_entropy(xp, total, sums.by_level))
     found |= {
-        "joint_maximum": largest / total,
+        "joint_maximum": sums.largest / total,
         "joint_entropy": h_xy,
-        "angular_second_moment": totals(matrix, both * n, shape[0]) / total**2,
-        "difference_entropy": _histogram_entropy(xp, total, by_difference),
-        "sum_entropy": _histogram_entropy(xp, total, by_sum),
+        "angular_second_moment": sums.squares / total**2,
+        "difference_entropy": _histogram_entropy(xp, total, sums.by_difference),
+        "sum_entropy": _histogram_entropy(xp, total, sums.by_sum),
     }
     values = xp.stack([found[feature.name] for feature in features_of("glcm")], axis=-1)
     return _nan_where(xp, (pairs == 0)[:, None], values)
-
-
-def glcm_features(counts: Any, n_levels: Any, aggregation: str) -> dict[str, Any]:
-    """Compute the features of (R, D, L, L) symmetric counts over D directions: names to (R,).
-
-    The aggregation is "3D_avg" or "3D_comb". For callers that count co-occurrence alone.
-    """
-    xp = array_namespace(counts)
-    n_regions, n_directions = counts.shape[:2]
-    if aggregation == "3D_comb":
-        counts, n_directions = xp.sum(counts, axis=1, keepdims=True), 1
-    cells = occupied(counts, upper=True)
-    levels = xp.repeat(xp.astype(n_levels, xp.float64), n_directions)
-    values = cooccurrence_features(cells, cells.largest(), levels)
-    region = xp.repeat(xp.arange(n_regions, dtype=xp.int64, device=device(counts)), n_directions)
-    values = mean_of_defined(values, region, n_regions)
-    return {feature.name: values[:, k] for k, feature in enumerate(features_of("glcm"))}

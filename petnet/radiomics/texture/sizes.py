@@ -7,6 +7,7 @@ Their 16 features are the same functions of n(i, s).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from array_api_compat import array_namespace, device
@@ -14,23 +15,62 @@ from array_api_compat import array_namespace, device
 from petnet.radiomics.texture.cells import Cells, totals
 from petnet.radiomics.texture.glcm import entropy
 
-__all__ = ["size_features", "size_squares"]
+__all__ = ["SizeSums", "size_features", "size_sums"]
 
 
-def size_squares(cells: Cells) -> Any:
-    """Return Σ_s (Σ_i n(i, s))² of each matrix, (M,)."""
-    sums = cells.by_size()
-    return totals(sums.matrix, sums.count**2, sums.n_matrices)
+@dataclass(frozen=True, eq=False)
+class SizeSums:
+    """What the features of M matrices are computed from.
+
+    Attributes
+    ----------
+    plain, small, large : (M, L) float64
+        Σ_s n(i, s), Σ_s n(i, s) / s² and Σ_s n(i, s) s² of each grey level.
+    size_squares, size_variance, squares, logs : (M,) float64
+        Σ_s (Σ_i n)², the mean square of s about its mean, Σ n² and Σ n log2 n over the cells.
+    """
+
+    plain: Any
+    small: Any
+    large: Any
+    size_squares: Any
+    size_variance: Any
+    squares: Any
+    logs: Any
 
 
-def size_features(cells: Cells, squares: Any, voxels: Any) -> Any:
+def size_sums(cells: Cells) -> SizeSums:
+    """Sum the cells of each matrix."""
+    xp = array_namespace(cells.count)
+    matrix, n, n_matrices = cells.matrix, cells.count, cells.n_matrices
+    shape = n_matrices, cells.n_levels
+    size = xp.astype(cells.column + 1, xp.float64)
+    squared = size**2
+    weights = n, n / squared, n * squared
+    plain, small, large = (
+        xp.reshape(totals(cells.row, w, shape[0] * shape[1]), shape) for w in weights
+    )
+    things = xp.sum(plain, axis=-1)
+    total = xp.where(things == 0, xp.ones_like(things), things)
+    mean = totals(matrix, n * size, n_matrices) / total
+    off = n * (size - xp.take(mean, matrix)) ** 2
+    return SizeSums(
+        plain,
+        small,
+        large,
+        cells.size_squares(),
+        totals(matrix, off, n_matrices) / total,
+        totals(matrix, n**2, n_matrices),
+        totals(matrix, n * xp.log2(n), n_matrices),
+    )
+
+
+def size_features(sums: SizeSums, voxels: Any) -> Any:
     """Compute the 17 features of M matrices of any of the four families.
 
     Parameters
     ----------
-    cells : Cells
-    squares : (M,) float64
-        `size_squares(cells)`.
+    sums : SizeSums
     voxels : (M,) float64
         Voxels of each matrix; where directions are merged, times the number of directions.
 
@@ -42,46 +82,32 @@ def size_features(cells: Cells, squares: Any, voxels: Any) -> Any:
         variance of levels and of sizes, entropy; energy, which only the dependence family has.
         NaN for a matrix without counts.
     """
-    xp = array_namespace(cells.count)
-    matrix, n = cells.matrix, cells.count
-    n_matrices, n_levels = cells.n_matrices, cells.n_levels
-    size = xp.astype(cells.size, xp.float64)
-    squared = size**2
-    key = matrix * n_levels + cells.level - 1
-    # of each grey level: things, and their sums of 1/s² and of s²; (M, L, 3)
-    weights = (n, n / squared, n * squared)
-    columns = [totals(key, weight, n_matrices * n_levels) for weight in weights]
-    plain, small, large = (xp.reshape(c, (n_matrices, n_levels)) for c in columns)
-
-    level = xp.arange(1, n_levels + 1, dtype=xp.float64, device=device(n))
+    xp = array_namespace(voxels)
+    level = xp.arange(1, sums.plain.shape[-1] + 1, dtype=xp.float64, device=device(voxels))
     emphases = xp.stack([xp.ones_like(level), 1 / level**2, level**2, level], axis=-1)
-    of_plain, of_small, of_large = (by_level @ emphases for by_level in (plain, small, large))
-    things = of_plain[:, 0]
+    plain, small, large = (by_level @ emphases for by_level in (sums.plain, sums.small, sums.large))
+    things = plain[:, 0]
     total = xp.where(things == 0, xp.ones_like(things), things)
-    mean_level = of_plain[:, 3] / total
-    mean_size = totals(matrix, n * size, n_matrices) / total
-    off_level = (level - mean_level[:, None]) ** 2
-    off_size = n * (size - xp.take(mean_size, matrix)) ** 2
-    level_squares = xp.vecdot(plain, plain)
+    off = (level - (plain[:, 3] / total)[:, None]) ** 2
+    level_squares = xp.vecdot(sums.plain, sums.plain)
     values = [
-        of_small[:, 0] / total,
-        of_large[:, 0] / total,
-        of_plain[:, 1] / total,
-        of_plain[:, 2] / total,
-        of_small[:, 1] / total,
-        of_small[:, 2] / total,
-        of_large[:, 1] / total,
-        of_large[:, 2] / total,
+        small[:, 0] / total,
+        large[:, 0] / total,
+        plain[:, 1] / total,
+        plain[:, 2] / total,
+        small[:, 1] / total,
+        small[:, 2] / total,
+        large[:, 1] / total,
+        large[:, 2] / total,
         level_squares / total,
         level_squares / total**2,
-        squares / total,
-        squares / total**2,
+        sums.size_squares / total,
+        sums.size_squares / total**2,
         things / xp.where(voxels == 0, xp.ones_like(voxels), voxels),
-        xp.vecdot(plain, off_level) / total,
-        totals(matrix, off_size, n_matrices) / total,
-        entropy(total, totals(matrix, n * xp.log2(n), n_matrices)),
-        totals(matrix, n**2, n_matrices) / total**2,
+        xp.vecdot(sums.plain, off) / total,
+        sums.size_variance,
+        entropy(total, sums.logs),
+        sums.squares / total**2,
     ]
-    empty = (things == 0)[:, None]
     stacked = xp.stack(values, axis=-1)
-    return xp.where(empty, xp.full_like(stacked, float("nan")), stacked)
+    return xp.where((things == 0)[:, None], xp.full_like(stacked, float("nan")), stacked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from array_api_compat import array_namespace, device
@@ -12,8 +13,8 @@ __all__ = ["merged_tones", "tone_features", "tones"]
 
 #: IBSI's greatest coarseness, of a region without any difference.
 GREATEST_COARSENESS = 1e6
-#: Entries of the (rows, L, L) arrays that are made at once: 8 MiB each.
-PAIRS_AT_ONCE = 1 << 20
+#: Entries of the (rows, L, L) arrays that are made at once: 1 MiB each, to stay in a cache.
+PAIRS_AT_ONCE = 1 << 17
 
 
 def tones(counts: Any) -> Any:
@@ -28,14 +29,16 @@ def tones(counts: Any) -> Any:
     return xp.stack([voxels, differences @ (1 / neighbours)], axis=-1)
 
 
-def merged_tones(values: Any, target: Any, n: int) -> Any:
-    """Add matrices (M, L, 2) up: matrix m goes into number target[m] of n."""
-    xp = array_namespace(values)
-    _, *shape = values.shape
-    width = shape[0] * shape[1]
+def merged_tones(blocks: Sequence[tuple[Any, Any]], n: int) -> Any:
+    """Add matrices up: of each block (values (M, L, 2), target), matrix m goes into target[m]."""
+    xp = array_namespace(blocks[0][1])
+    values = xp.concat([values for values, _ in blocks])
+    target = xp.concat([target for _, target in blocks])
+    _, n_levels, two = values.shape
+    width = n_levels * two
     column = xp.arange(width, dtype=target.dtype, device=device(values))
     keys = xp.reshape(target[:, None] * width + column, (-1,))
-    return xp.reshape(totals(keys, xp.reshape(values, (-1,)), n * width), (n, *shape))
+    return xp.reshape(totals(keys, xp.reshape(values, (-1,)), n * width), (n, n_levels, two))
 
 
 def _pair_sums(xp: Any, n: Any, s: Any, level: Any) -> Any:
