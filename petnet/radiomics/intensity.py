@@ -132,9 +132,9 @@ def order_statistics(
     bucket = np.searchsorted(ends, ranks, side="right")
     wanted = np.zeros(BUCKETS, dtype=np.bool_)
     wanted[bucket] = True
-    taken = np.empty(int(counts[wanted].sum()))
+    taken = np.empty(int(counts[wanted].sum()) + 1)
     take_buckets(values, low, scale, wanted, taken)
-    taken.sort()
+    taken[:-1].sort()
     left_out = np.cumsum(np.where(wanted, 0, counts))  # values below a bucket that were not taken
     found: NDArray[np.float64] = taken[ranks - left_out[bucket]]
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,7 +119,7 @@ def split_labels(
     return {int(label): LabelBox(label_map, present[label], int(label)) for label in labels}
 
 
-def _whole_numbers(array: NDArray[np.generic], what: str) -> NDArray[np.integer]:
+def _whole_numbers(array: NDArray[Any], what: str) -> NDArray[Any]:
     """Return the map in the smallest signed or unsigned integers that hold it."""
     if array.dtype.kind == "b":
         return array.view(np.uint8)

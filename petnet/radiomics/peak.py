@@ -71,14 +71,12 @@ def _slabs(shape: tuple[int, ...], n_rows: int) -> Iterator[tuple[int, int]]:
 
 def _sphere_rows(spacing_mm: tuple[float, float, float], reach: list[int]) -> NDArray[np.int64]:
     """Return (M, 3): the greatest |dx|, dy and dz of each line of voxels of the sphere along x."""
+    dy, dz = (np.arange(-r, r + 1) for r in reach[1:])
     sx, sy, sz = spacing_mm
-    rows = []
-    for dy in range(-reach[1], reach[1] + 1):
-        for dz in range(-reach[2], reach[2] + 1):
-            left = SPHERE_RADIUS_MM**2 - (dy * sy) ** 2 - (dz * sz) ** 2
-            if left >= 0:
-                rows.append((math.floor(math.sqrt(left) / sx), dy, dz))
-    return np.array(rows, dtype=np.int64)
+    left = SPHERE_RADIUS_MM**2 - ((dy * sy) ** 2)[:, None] - (dz * sz) ** 2
+    y, z = np.nonzero(left >= 0)
+    half = np.floor(np.sqrt(left[y, z]) / sx)
+    return np.stack([half.astype(np.int64), dy[y], dz[z]], axis=1)
 
 
 def _running_sums(

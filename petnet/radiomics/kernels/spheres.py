@@ -15,20 +15,16 @@ def _add_rows(
     rows: NDArray[np.int64],
     x: int,
     y: int,
-    first: int,
-    stop: int,
+    z: int,
     found: NDArray[np.float64],
 ) -> None:
-    """Fill found[:stop - first] with the sphere's sums about the voxels (x, y, first..stop - 1)."""
-    reach_x, reach_y, reach_z = rows[:, 0].max(), rows[:, 1].max(), rows[:, 2].max()
-    length = stop - first
-    found[:length] = 0.0
+    """Fill `found` with the sphere's sums about (x, y, z) of `sums` and the voxels after it."""
+    found[:] = 0.0
     for k in range(rows.shape[0]):
-        there, begin = y + reach_y + rows[k, 1], first + reach_z + rows[k, 2]
-        after = sums[x + reach_x + rows[k, 0] + 1, there, begin:]
-        before = sums[x + reach_x - rows[k, 0], there, begin:]
-        for z in range(length):  # from 0, or a test for negative indices keeps it from SIMD
-            found[z] += after[z] - before[z]
+        after = sums[x + rows[k, 0] + 1, y + rows[k, 1], z + rows[k, 2] :]
+        before = sums[x - rows[k, 0], y + rows[k, 1], z + rows[k, 2] :]
+        for i in range(found.size):
+            found[i] += after[i] - before[i]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -63,25 +59,28 @@ def peaks_of_slab(
         -inf where the mask is empty.
     """
     highest, top, local = -np.inf, -np.inf, -np.inf
-    length, whole = mask.shape[2], (2 * rows[:, 0] + 1).sum()
-    found, counts = np.zeros(length), np.zeros(length)
+    whole = (2 * rows[:, 0] + 1).sum()
+    reach_x, reach_y, reach_z = rows[:, 0].max(), rows[:, 1].max(), rows[:, 2].max()
+    found, counts = np.zeros(mask.shape[2]), np.zeros(mask.shape[2])
     for x in range(start, stop):
         for y in range(mask.shape[1]):
             line = np.flatnonzero(mask[x, y])
             if line.size == 0:
                 continue
-            _add_rows(sums, rows, x, y, line[0], line[-1] + 1, found)
+            first, length = line[0], line[-1] + 1 - line[0]
+            there = x + reach_x, y + reach_y, first + reach_z
+            _add_rows(sums, rows, *there, found[:length])
             if (
                 inner[0, 0] <= x < inner[0, 1]
                 and inner[1, 0] <= y < inner[1, 1]
-                and inner[2, 0] <= line[0]
-                and line[-1] < inner[2, 1]
+                and inner[2, 0] <= first
+                and first + length <= inner[2, 1]
             ):
-                counts[:] = whole
+                counts[:length] = whole
             else:
-                _add_rows(weights, rows, x, y, line[0], line[-1] + 1, counts)
+                _add_rows(weights, rows, *there, counts[:length])
             for z in line:
-                mean = found[z - line[0]] / counts[z - line[0]]
+                mean = found[z - first] / counts[z - first]
                 highest = max(highest, mean)
                 if values[x, y, z] > top:
                     top, local = values[x, y, z], mean
