@@ -36,6 +36,7 @@ from petnet.radiomics.peak import peak_features
 from petnet.radiomics.preparation import discretise, preparation_key, prepare, prepare_images
 from petnet.radiomics.preprocess import LabelBox, Levels, Region, split_labels
 from petnet.radiomics.texture import Aggregation, texture_table
+from petnet.radiomics.warm import compile_kernels
 from petnet.volume import Volume
 
 if TYPE_CHECKING:
@@ -185,7 +186,9 @@ def extract_regions(
     sets = (feature_sets,) if isinstance(feature_sets, FeatureSet) else tuple(feature_sets)
     index = list(range(len(images)) if ids is None else ids)
     names = [f"region {one}" for one in index]
-    values, flagged = _compute(images, masks, sets, resolve_device(device), names)
+    chosen = resolve_device(device)
+    compile_kernels()
+    values, flagged = compute(images, masks, sets, chosen, names)
     rows = pd.Index(index, name="id")
     titles = [name for one in sets for name in columns(one)]
     return Extraction(
@@ -225,14 +228,15 @@ def extract_labels(
     return extract_regions(images, list(found.values()), feature_sets, device, list(found))
 
 
-def _compute(
+def compute(
     images: Sequence[Volume],
     masks: Sequence[Volume | LabelBox],
     sets: Sequence[FeatureSet],
     device: Device,
-    names: Sequence[str],
+    names: Sequence[str] = (),
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return values and flags, (R, F) each."""
+    """Return values and flags, (R, F) each; as `extract_regions`, without its table."""
+    names = names or [f"region {k}" for k in range(len(images))]
     ours = [one for one in sets if one.naming == "ibsi"]
     tables = {id(one): _Table(one, len(images)) for one in ours}
     regions: dict[tuple[Any, ...], Prepared] = {}

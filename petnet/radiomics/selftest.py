@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from importlib.resources import files
 from typing import get_args
 
@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petnet.devices import Device
-from petnet.radiomics.catalogue import CATALOGUE, FAMILIES, TEXTURE_FAMILIES, Feature
-from petnet.radiomics.extractor import FeatureSet, extract
+from petnet.radiomics.catalogue import CATALOGUE, FAMILIES, TEXTURE_FAMILIES, Family, Feature
+from petnet.radiomics.extractor import FeatureSet, compute, extract
 from petnet.radiomics.kernels.counts import TextureCounts, ZoneCells
 from petnet.radiomics.kernels.cuda import to_host
 from petnet.radiomics.kernels.dispatch import LevelRegions, texture_batches
@@ -126,6 +126,12 @@ def consensus() -> tuple[Consensus, ...]:
         )
         for row in csv.DictReader(text.splitlines())
     )
+
+
+def compute_family(family: Family) -> None:
+    """Compute one family of the phantom on the CPU, in every aggregation, and forget it."""
+    image, mask = digital_phantom()
+    compute([image], [mask], [replace(SETTINGS, families=(family,))], "cpu")
 
 
 def run(device: Device) -> tuple[Result, ...]:
