@@ -3,9 +3,10 @@
 Each test runs through the host shim, and on a GPU where there is one.
 """
 
+import json
 import re
 from contextlib import nullcontext
-from dataclasses import dataclass, fields, replace
+from dataclasses import astuple, dataclass, fields, replace
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from scipy import ndimage
 
 from petnet.radiomics.kernels import cpu, cuda, cuda_zones
 from petnet.radiomics.kernels.counts import Packed, Request, TextureCounts, ZoneCells, pack
+from petnet.volume import read_mask, read_volume
 
 ZONES = frozenset({"glszm", "gldzm"})
 PARTS = ("planes", "volume")
@@ -139,6 +141,39 @@ def test_arrays_may_lie_on_the_device(launcher):
     uploaded = Packed(*(cuda.to_device(getattr(packed, f.name)) for f in fields(Packed)))
     on_device = cuda_zones.zone_counts(uploaded, request)
     assert_same_counts(replace(on_host, **on_device), on_host)
+
+
+# ---------------------------------------------------------------- printed in the IBSI manual
+
+
+@pytest.fixture
+def phantom(reference):
+    """The digital phantom, and the tables of the manual by their titles."""
+    folder = reference / "ibsi1_digital_phantom"
+    image = read_volume(folder / "image" / "phantom.nii.gz", "HU", "CT").array
+    mask = read_mask(folder / "mask" / "mask.nii.gz").array
+    tables: dict[str, list[list[list[float]]]] = {}
+    for table in json.loads((folder / "texture_matrices_parsed.json").read_text("utf-8")):
+        rows = [[float(number) for number in row] for row in table["rows"]]
+        tables.setdefault(table["section"], []).append(rows)
+    return case(np.where(mask, image, 0)), tables
+
+
+@pytest.mark.parametrize(("part", "title", "n_tables"), [("planes", "2D", 4), ("volume", "3D", 1)])
+def test_ibsi_printed_zone_matrices(launcher, phantom, part, title, n_tables):
+    region, tables = phantom
+    found, *_ = counted([region], ALL_WAYS)
+    sizes = tables[f"Grey level size zone matrix ({title})"]
+    distances = tables[f"Grey level distance zone matrix ({title})"]
+    assert len(sizes) == len(distances) == n_tables
+    starts, *columns = (cuda.to_host(a) for a in astuple(getattr(found, f"glszm_{part}")))
+    cells = np.stack(columns, axis=-1)
+    counts = cuda.to_host(getattr(found, f"gldzm_{part}"))
+    for row in range(n_tables):
+        assert cells[starts[row] : starts[row + 1]].tolist() == sizes[row]
+        level, distance = np.nonzero(counts[row])
+        listed = np.stack([level + 1, distance + 1, counts[row, level, distance]], axis=-1)
+        assert listed.tolist() == distances[row]
 
 
 # ---------------------------------------------------------------- zones that are hard to join
