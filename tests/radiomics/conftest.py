@@ -11,11 +11,13 @@ from petnet.radiomics.kernels import cuda
 
 
 @pytest.fixture(scope="session")
-def shim(request):
+def shim(tmp_path_factory, request):
+    """Build the sources once per text: pytest's cache keeps them for the next run."""
     compiler = shutil.which("g++")
     if compiler is None:
         pytest.skip("no g++ to build the host shim with")
-    return Shim(compiler, request.config.cache.mkdir("cuda_shim"))
+    cache = getattr(request.config, "cache", None)  # pytest -p no:cacheprovider has none
+    return Shim(compiler, cache.mkdir("cuda_shim") if cache else tmp_path_factory.mktemp("shim"))
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
-from cupy_standin import DeviceArray
+from cupy_standin import DeviceArray, trespassed
 
 from petnet.radiomics.kernels import cuda
 
@@ -106,6 +106,8 @@ class ShimModule:
             addresses = (ctypes.c_void_p * len(values))(*map(ctypes.addressof, values))
             trespasses = function(sizes, addresses)
             assert not trespasses, f"{trespasses} blocks wrote beyond their shared memory"
+            beyond = [k for k, argument in enumerate(arguments) if trespassed(argument)]
+            assert not beyond, f"{name} wrote beyond its arguments {beyond}"
 
         return launch
 

@@ -1,14 +1,18 @@
 """A stand-in for CuPy where there is no GPU: NumPy's functions on arrays marked as the device's.
 
 Stricter than NumPy where CuPy is: its functions take no host arrays, and memory that was not set
-holds rubbish. Operators are not watched: formulas choose their namespace by the array, and a marked
-array is still NumPy's to them.
+holds rubbish. What `empty`, `full` and `zeros` allocate lies between guards, so that a kernel's
+trespass is noticed. Operators are not watched: formulas choose their namespace by the array, and a
+marked array is still NumPy's to them.
 """
 
+import math
 from functools import wraps
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
+
+GUARD_BYTES, RUBBISH = 4096, 0xA5
 
 
 class DeviceArray(np.ndarray):
@@ -45,7 +49,9 @@ def marked(result):
         return type(result)(*map(marked, result))
     if isinstance(result, tuple | list):
         return type(result)(map(marked, result))
-    return result.view(DeviceArray) if isinstance(result, np.ndarray) else result
+    if isinstance(result, DeviceArray) or not isinstance(result, np.ndarray):
+        return result
+    return result.view(DeviceArray)
 
 
 def refuse_host_arrays(arguments):
@@ -72,14 +78,39 @@ def uploading(function):
     return lambda array, *arguments, **options: marked(function(array, *arguments, **options))
 
 
+def guarded(shape, dtype, value):
+    shape = (shape,) if np.isscalar(shape) else tuple(shape)
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    memory = np.empty(GUARD_BYTES + size + GUARD_BYTES, np.uint8)
+    memory[:GUARD_BYTES] = memory[-GUARD_BYTES:] = RUBBISH
+    inner = memory[GUARD_BYTES : GUARD_BYTES + size]
+    array = inner.view(dtype).reshape(shape).view(DeviceArray)
+    array.memory = memory
+    if value is None:
+        inner[:] = RUBBISH
+    else:
+        array[...] = value
+    return array
+
+
 def empty(shape, dtype=np.float64):
-    return np.frombuffer(
-        bytearray(b"\xa5" * int(np.prod(shape) * np.dtype(dtype).itemsize)), dtype
-    ).reshape(shape)
+    return guarded(shape, dtype, None)
 
 
-def empty_like(array, dtype=None):
-    return empty(array.shape, array.dtype if dtype is None else dtype)
+def full(shape, value, dtype=None):
+    return guarded(shape, np.asarray(value).dtype if dtype is None else dtype, value)
+
+
+def zeros(shape, dtype=np.float64):
+    return guarded(shape, dtype, 0)
+
+
+def trespassed(array):
+    """Whether something wrote beyond the memory that was allocated for an array."""
+    memory = getattr(array, "memory", None)
+    if memory is None:
+        return False
+    return bool((memory[:GUARD_BYTES] != RUBBISH).any() or (memory[-GUARD_BYTES:] != RUBBISH).any())
 
 
 def bincount(array, weights=None, minlength=0):
@@ -94,8 +125,9 @@ def standin(raw_module):
     cupy.ndarray, cupy.RawModule = DeviceArray, raw_module
     for name in ("asarray", "array", "ascontiguousarray"):
         setattr(cupy, name, uploading(getattr(np, name)))
-    for function in (empty, empty_like, bincount):
+    for function in (empty, full, zeros, bincount):
         setattr(cupy, function.__name__, on_device(function))
+    cupy.empty_like = lambda array, dtype=None: empty(array.shape, dtype or array.dtype)
     cupy.asnumpy = lambda array: np.asarray(array).view(np.ndarray)
     cupy.cuda = SimpleNamespace(
         Device=lambda: SimpleNamespace(id=-1),

@@ -1,4 +1,4 @@
-"""Texture counts of the CUDA kernels: `.cu` = brute force, count for count.
+"""Texture counts of the CUDA kernels: `.cu` = brute force = Numba, count for count.
 
 On the host shim wherever there is a g++, and on a real device where there is one.
 """
@@ -21,21 +21,22 @@ from count_oracles import (
     region_of,
 )
 from cuda_shim import kernels
+from scipy.ndimage import uniform_filter
 
 from petnet.errors import InputError
-from petnet.radiomics.kernels import cuda
+from petnet.radiomics.kernels import cpu, cuda
 from petnet.radiomics.kernels.counts import Packed, Request, pack
 
 SOURCES = sorted(Path(cuda.__file__).parent.glob("*.cu"))
 TILE_VOXELS = cuda.TILE_VOXELS  # of the device; the shim's are smaller
 WITHOUT_ZONES = FAMILIES - {"glszm", "gldzm"}
-#: Kernels of cuda_texture.py: source, name, and whether blockIdx.y names one of the directions.
-KERNELS = [
-    ("histogram", "histogram_counts", False),
-    ("glcm", "glcm_counts", True),
-    ("glrlm", "glrlm_counts", True),
-    ("neighbours", "neighbour_counts", False),
-]
+#: The kernels of cuda_texture.py by their sources.
+KERNELS = {
+    "histogram": "histogram_counts",
+    "glcm": "glcm_counts",
+    "glrlm": "glrlm_counts",
+    "neighbours": "neighbour_counts",
+}
 
 
 def batches(regions, families, size=40):
@@ -76,15 +77,29 @@ def test_brute_force_with_little_shared_memory(shim_cupy, monkeypatch, shared_by
 def test_brute_force_other_blocks_and_tiles(shim_cupy, monkeypatch, threads, tile):
     monkeypatch.setattr(cuda, "BLOCK_THREADS", threads)
     monkeypatch.setattr(cuda, "TILE_VOXELS", tile)
-    chosen = random_regions(12, seed=4)
+    chosen = [region for region in random_regions(40, seed=4) if region.n_levels <= 16]
+    assert len(chosen) > 10
     for way in WAYS:
-        request = Request(WITHOUT_ZONES, *way, n_levels=256, alpha=1)
+        request = Request(WITHOUT_ZONES, *way, n_levels=16, alpha=1)
         packed = pack([r.levels for r in chosen], [r.inside for r in chosen])
         assert_batch_equals_brute_force(chosen, packed, request)
 
 
 def test_brute_force_all_families(shim_cupy):
     assert_all_equal(random_regions(100, seed=5), FAMILIES)
+
+
+def test_numba_one_region_of_many_tiles(shim_cupy):
+    """A ball of smooth levels, of which re-segmentation has taken some."""
+    grid = np.stack(np.meshgrid(*[np.arange(40)] * 3, indexing="ij"))
+    inside = ((grid - 19.5) ** 2).sum(axis=0) < 20**2
+    noise = np.random.default_rng(9).normal(size=inside.shape)
+    levels = np.clip(np.rint(32 + 60 * uniform_filter(noise, 3)), 1, 64).astype(int)
+    packed = pack([np.where(inside & (levels < 50), levels, 0)] * 2, [inside] * 2)
+    for way in WAYS:
+        request = Request(FAMILIES, *way, n_levels=64, alpha=1)
+        found = cuda.texture_counts(packed, request)
+        assert_same_counts(found, cpu.texture_counts(packed, request))
 
 
 @pytest.mark.full
@@ -206,9 +221,9 @@ def count_something():
     return cuda.texture_counts(pack([levels, levels]), request)
 
 
-@pytest.mark.parametrize(("_", "name", "directed"), KERNELS)
+@pytest.mark.parametrize("name", KERNELS.values())
 @pytest.mark.parametrize("asked", [0, 4])
-def test_shim_notices_too_little_shared_memory(shim_cupy, monkeypatch, _, name, directed, asked):
+def test_shim_notices_too_little_shared_memory(shim_cupy, monkeypatch, name, asked):
     def change(launch, grid, block, arguments, shared_mem):
         launch(grid, block, arguments, shared_mem=asked)
 
@@ -224,8 +239,8 @@ def swapped(argument):
     return int(argument)
 
 
-@pytest.mark.parametrize(("family", "name", "_"), KERNELS)
-def test_shim_notices_arguments_of_another_type(shim_cupy, monkeypatch, family, name, _):
+@pytest.mark.parametrize(("family", "name"), KERNELS.items())
+def test_shim_notices_arguments_of_another_type(shim_cupy, monkeypatch, family, name):
     n_arguments = len(kernels(cuda.source(family))[name])
     for position in range(n_arguments):
 
@@ -249,6 +264,20 @@ def test_shim_notices_host_arrays(shim_cupy, monkeypatch):
         count_something()
     with pytest.raises(TypeError, match="host array on the device"):
         shim_cupy.concatenate([np.zeros(3), np.zeros(3)])
+
+
+@pytest.mark.parametrize("name", KERNELS.values())
+def test_shim_notices_writes_beyond_an_array(shim_cupy, monkeypatch, name):
+    """The last array, which is counted into, one row too short."""
+
+    def change(launch, grid, block, arguments, shared_mem):
+        *others, counts = arguments
+        short = shim_cupy.zeros((len(counts) - 1, *counts.shape[1:]), np.int64)
+        launch(grid, block, (*others, short), shared_mem=shared_mem)
+
+    launched_otherwise(monkeypatch, name, change)
+    with pytest.raises(AssertionError, match=rf"{name} wrote beyond its arguments \[\d+\]"):
+        count_something()
 
 
 def test_standin_leaves_rubbish_in_unset_memory(shim_cupy):

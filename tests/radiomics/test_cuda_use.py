@@ -4,7 +4,8 @@ import subprocess
 import sys
 
 import pytest
-from glcm_oracles import random_regions
+from count_oracles import random_regions
+from test_dispatch import level_regions
 from test_extractor import SET, lesion
 
 from petnet.errors import InputError
@@ -97,8 +98,9 @@ def test_chunks_follow_the_free_memory(shim_cupy, monkeypatch, free, expected):
     assert cuda.chunk_bytes() == expected
     shim_cupy.get_default_memory_pool().free_bytes = lambda: 8 << 20
     assert cuda.chunk_bytes() == min(512 << 20, expected + (1 << 20))
-    levels, n_levels = zip(*random_regions(5, seed=1), strict=True)
-    assert sum(len(b.index) for b in dispatch.glcm_batches(levels, n_levels, "cuda")) == 5
+    regions = level_regions(random_regions(5, seed=1))
+    batches = dispatch.texture_batches(regions, ["glcm"], ["3D_mrg"], "cuda")
+    assert sum(len(batch.index) for batch in batches) == 5
 
 
 def test_the_pool_is_emptied_after_a_batch_and_after_a_failure(shim_cupy):

@@ -24,7 +24,6 @@ __all__ = [
     "SHARED_BYTES",
     "TILE_VOXELS",
     "chunk_bytes",
-    "glcm_counts",
     "kernel",
     "launch",
     "library",
@@ -239,21 +238,6 @@ def upload(packed: Packed) -> Packed:
         to_host(packed.offsets),
         shapes,
     )
-
-
-def glcm_counts(
-    levels: NDArray[np.int32],
-    offsets: NDArray[np.int64],
-    shapes: NDArray[np.int32],
-    directions: NDArray[np.int32],
-    n_levels: int,
-) -> Any:
-    """Count co-occurrences along any directions, as `cpu.glcm_counts`: (R, D, L, L) int64."""
-    from petnet.radiomics.kernels import cuda_texture
-
-    packed = Packed(to_device(levels), np.zeros(0, np.uint8), offsets, shapes)
-    volume, _ = cuda_texture.tilings(packed, by_slice=False)
-    return cuda_texture.glcm(volume, directions, n_levels)
 
 
 def to_host(array: Any) -> NDArray[Any]:
