@@ -6,7 +6,6 @@ The Numba twins of `mesh.cu`: same names, arguments and counts.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numba
 import numpy as np

@@ -1,0 +1,179 @@
+"""Bodies around a set of points: convex hull, oriented bounding box, enclosing ellipsoid."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from petnet.radiomics.kernels.cpu_enclosing import (
+    boxes_around,
+    ellipsoid_weights,
+    greatest_distance,
+)
+from petnet.radiomics.kernels.cpu_hull import convex_hull, extreme_points
+from petnet.radiomics.kernels.cpu_shape import line_extents
+
+__all__ = ["Hull", "diameter", "enclosing_ellipsoid", "hull_of_mesh", "oriented_box"]
+
+#: Facets, the largest first, that the oriented box is tried on.
+MAX_FACETS = 128
+#: Directions over half a sphere that it is tried on besides.
+N_SPREAD = 32
+#: Boxes that are turned until none is smaller.
+N_TURNED = 8
+ELLIPSOID_TOLERANCE = 1e-7
+ELLIPSOID_STEPS = 10_000
+
+
+@dataclass(frozen=True, eq=False)
+class Hull:
+    """A convex polyhedron.
+
+    Attributes
+    ----------
+    points : (V, 3) float64
+        Its corners in mm.
+    normals : (F, 3) float64
+        Outward unit normal of each facet.
+    areas : (F,) float64
+        In mm².
+    incident : (I, 2) int64
+        Pairs of facet and corner, in ascending order of facet.
+    """
+
+    points: NDArray[np.float64]
+    normals: NDArray[np.float64]
+    areas: NDArray[np.float64]
+    incident: NDArray[np.int64]
+
+    @property
+    def area(self) -> float:
+        """Surface area in mm²."""
+        return float(self.areas.sum())
+
+    @property
+    def volume(self) -> float:
+        """Volume in mm³: a third of the flux of (x, y, z), measured from the middle."""
+        first = np.searchsorted(self.incident[:, 0], np.arange(len(self.areas)))
+        on_facet = self.points[self.incident[first, 1]] - self.points.mean(axis=0)
+        return float(((on_facet * self.normals).sum(axis=1) * self.areas).sum()) / 3
+
+
+def hull_of_mesh(mask: NDArray[np.uint8], spacing_mm: NDArray[np.float64]) -> Hull:
+    """Return the convex hull of a mask's marching-cubes mesh (`petnet.radiomics.marching`).
+
+    Parameters
+    ----------
+    mask : (X, Y, Z) uint8
+        With one voxel at least, so that its mesh is never flat.
+    spacing_mm : (3,) float64
+        The voxel with index (0, 0, 0) has its centre at the origin.
+    """
+    points = extreme_points(line_extents(mask))
+    vertices, normals, incident = convex_hull(points)
+    # points are twice the index, and normals twice the area long
+    x, y, z = spacing_mm
+    scaled = normals * (np.array([y * z, x * z, x * y]) / 8)
+    areas = np.sqrt((scaled**2).sum(axis=1))
+    return Hull(points[vertices] * (spacing_mm / 2), scaled / areas[:, None], areas, incident)
+
+
+def diameter(hull: Hull) -> float:
+    """Return the greatest distance between two points of the hull in mm."""
+    centre = (hull.points.min(axis=0) + hull.points.max(axis=0)) / 2
+    radii = np.sqrt(((hull.points - centre) ** 2).sum(axis=1))
+    inwards = np.argsort(-radii)
+    return float(greatest_distance(hull.points[inwards], radii[inwards]))
+
+
+def _spread_directions(n: int) -> NDArray[np.float64]:
+    """Return n unit vectors, spread evenly over half a sphere along a spiral."""
+    z = (np.arange(n) + 0.5) / n
+    turn = np.arange(n) * math.pi * (3 - math.sqrt(5))
+    across = np.sqrt(1 - z**2)
+    return np.stack([across * np.cos(turn), across * np.sin(turn), z], axis=1)
+
+
+SPREAD: NDArray[np.float64] = np.concatenate([np.eye(3), _spread_directions(N_SPREAD)])
+
+
+def _facet_directions(hull: Hull) -> NDArray[np.float64]:
+    """Return the normals of the largest facets, one of each opposite pair."""
+    upper = np.where(hull.normals @ [1e-6, 1e-3, 1.0] < 0, -1.0, 1.0)
+    normals = (hull.normals * upper[:, None])[np.argsort(-hull.areas, kind="stable")]
+    # one number tells directions apart; if ever it did not, one direction would not be tried
+    keys = np.round(normals @ [1.0, math.pi, math.e**2], 9)
+    first = np.sort(np.unique(keys, return_index=True)[1])
+    return normals[first[:MAX_FACETS]]
+
+
+def oriented_box(hull: Hull) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return axes (3, 3) as rows and edges (3,) in mm of an oriented minimum bounding box.
+
+    The smallest box around a convex body need not lie on one of its facets (a regular
+    tetrahedron's, a cube, does not), and the exact search takes time with the cube of the number of
+    corners (O'Rourke, doi:10.1007/BF00991005). Here the smallest box of given axis is found exactly
+    (rotating calipers around the outline) for the normals of the hull's largest facets (all of
+    them up to 128 directions), the array's axes and 32 directions spread over the sphere; the eight
+    smallest are turned about each of their own axes in turn until none gets smaller. What is
+    returned is a box that encloses all points, at most as large as the best that lies on such a
+    facet, and that no turn about one of its axes makes smaller. On random hulls it is within 1.5 %
+    of the smallest box known, and mostly that box itself.
+    """
+    directions = np.concatenate([_facet_directions(hull), SPREAD])
+    axes = boxes_around(hull.points, hull.normals, hull.incident, directions, N_TURNED)
+    return axes, np.ptp(hull.points @ axes.T, axis=0)
+
+
+def _weights_to_begin_with(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weigh the ends of (V, 3) points along three directions, each across what joins those before.
+
+    The three joining lines span space, so that the ends are not in one plane (Kumar and Yildirim,
+    doi:10.1007/s10957-005-2653-6).
+    """
+    ends = []
+    direction, joins = np.array([1.0, 0.0, 0.0]), np.zeros((2, 3))
+    for k in range(3):
+        along = points @ direction
+        ends += [along.argmin(), along.argmax()]
+        if k < 2:
+            joins[k] = points[ends[-1]] - points[ends[-2]]
+            other = joins[0] if k else np.eye(3)[np.abs(joins[0]).argmin()]
+            direction = np.cross(joins[k], other)
+    return np.bincount(ends, minlength=len(points)) / 6
+
+
+def enclosing_ellipsoid(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    """Return centre (3,), axes (3, 3) as rows and semi-axes (3,) of the smallest ellipsoid around.
+
+    Parameters
+    ----------
+    points : (V, 3) float64
+        The corners of the hull are enough.
+
+    Returns
+    -------
+    centre, axes, semi_axes
+        The semi-axes ascend. All points lie inside or on it; its volume is within 2e-7 of the
+        smallest. NaN, all of them, where the points lie in one plane.
+    """
+    middle = points.mean(axis=0)
+    _, spread, across = np.linalg.svd(points - middle, full_matrices=False)
+    if len(points) < 4 or spread[2] <= 1e-9 * spread[0]:
+        return np.full(3, np.nan), np.full((3, 3), np.nan), np.full(3, np.nan)
+    # to a ball of spread one and back: the smallest ellipsoid goes along with affine maps
+    scale = spread / math.sqrt(len(points))
+    whitened = (points - middle) @ across.T / scale
+    weights = _weights_to_begin_with(whitened)
+    error = ellipsoid_weights(whitened, weights, ELLIPSOID_TOLERANCE, ELLIPSOID_STEPS)
+    if error > ELLIPSOID_TOLERANCE:
+        raise RuntimeError(f"the enclosing ellipsoid is off by {error:.1g} after all steps")
+    white_centre = weights @ whitened
+    offset = (points - middle) - white_centre * scale @ across
+    covariance = (offset * weights[:, None]).T @ offset
+    squares, axes = np.linalg.eigh(covariance)
+    reach = ((offset @ axes) ** 2 / squares).sum(axis=1).max()
+    return middle + white_centre * scale @ across, axes.T, np.sqrt(squares * reach)
