@@ -9,10 +9,20 @@ from ibsi2_settings import filter_of
 from petnet.radiomics.filters import apply_filter
 from petnet.volume import read_volume
 
-MAPS = """
-    1_a_1 1_a_2 1_a_3 1_a_4 1_b_1 2_a 2_b 2_c 3_a_1 3_a_2 3_a_3 3_b_1 3_b_2 3_b_3 3_c_1 3_c_2 3_c_3
-    4_a_1 4_a_2 4_b_1 4_b_2 5_a_1 5_a_2 6_a_1 6_a_2 7_a_1 7_a_2 8_a_1 8_a_2 8_a_3 9_a 9_b_1 10_b_1
-""".split()
+# fmt: off
+MAPS = [
+    "1_a_1", "1_a_2", "1_a_3", "1_a_4", "1_b_1",  # mean
+    "2_a", "2_b", "2_c",  # Laplacian of Gaussian
+    "3_a_1", "3_a_2", "3_a_3", "3_b_1", "3_b_2", "3_b_3", "3_c_1", "3_c_2", "3_c_3",  # Laws
+    "4_a_1", "4_a_2", "4_b_1", "4_b_2",  # Gabor
+    "5_a_1", "5_a_2",  # Daubechies
+    "6_a_1", "6_a_2",  # Coiflet
+    "7_a_1", "7_a_2",  # Haar
+    "8_a_1", "8_a_2", "8_a_3",  # Simoncelli
+    "9_a", "9_b_1",  # Riesz of LoG
+    "10_b_1",  # Riesz of Simoncelli
+]
+# fmt: on
 #: Largest deviation that is ours, in parts of the map's range; IBSI allows 0.01 for all. The rest
 #: reach single precision, in which the maps are stored.
 OURS = {
