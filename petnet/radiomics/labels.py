@@ -107,8 +107,15 @@ def split_labels(
     """
     from scipy import ndimage
 
-    found = ndimage.find_objects(_whole_numbers(label_map.array, what))
-    present = {label: box for label, box in enumerate(found, start=1) if box is not None}
+    numbers = _whole_numbers(label_map.array, what)
+    # NIfTI lies in Fortran order: the search goes through memory in one direction
+    turned = abs(numbers.strides[0]) < abs(numbers.strides[2])
+    found = ndimage.find_objects(numbers.T if turned else numbers)
+    present = {
+        label: box[::-1] if turned else box
+        for label, box in enumerate(found, start=1)
+        if box is not None
+    }
     if labels is None:
         return {label: LabelBox(label_map, box, label) for label, box in present.items()}
     for label in labels:

@@ -7,6 +7,7 @@ re-segmented on the intensities before it, and `crop` puts its response into the
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -58,14 +59,15 @@ def resegment(
         Keep mean ± n_sigma population standard deviations, both taken from the mask before the
         range is applied.
     """
-    keep = region.intensity.copy()
+    low, high = range_ or (-math.inf, math.inf)
     if n_sigma is not None:
         inside = region.values[region.intensity]
-        reach = n_sigma * inside.std()
-        keep &= np.abs(region.values - inside.mean()) <= reach
-    if range_ is not None:
-        keep &= (region.values >= range_[0]) & (region.values <= range_[1])
-    return replace(region, intensity=keep)
+        mean = inside.mean() if inside.size else 0.0
+        inside -= mean
+        reach = n_sigma * math.sqrt(inside @ inside / max(inside.size, 1))
+        low, high = max(low, mean - reach), min(high, mean + reach)
+    kept = (region.values >= low) & (region.values <= high)
+    return replace(region, intensity=np.logical_and(kept, region.intensity, out=kept))
 
 
 def _levels(

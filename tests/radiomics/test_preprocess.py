@@ -73,6 +73,15 @@ def test_analytic_resegmentation():
     assert within.intensity.ravel().tolist() == [True, True, True, True, False]
 
 
+@pytest.mark.parametrize("value", [0.1, -1 / 3, 1e5 / 7])
+def test_a_flat_region_has_no_outliers(value):
+    """Its mean may differ from its values by rounding."""
+    flat = line(*[value] * 7)
+    assert resegment(flat, n_sigma=3.0).intensity.all()
+    assert resegment(flat, (value, value), 3.0).intensity.all()
+    assert not resegment(resegment(flat, (1e9, 2e9)), n_sigma=3.0).intensity.any()
+
+
 def test_not_a_number_inside_is_an_error_outside_is_fine():
     values, mask = np.ones((4, 4, 4)), np.zeros((4, 4, 4), dtype=bool)
     mask[1:3, 1:3, 1:3] = True
