@@ -51,9 +51,10 @@ def _pair_sums(xp: Any, n: Any, s: Any, level: Any) -> Any:
     rows = max(1, PAIRS_AT_ONCE // max(1, distance.shape[0] ** 2))
     sums = []
     for start in range(0, n.shape[0], rows):
-        part = never[start : start + rows]
+        stop = min(start + rows, n.shape[0])
+        part = never[start:stop, :]
         shares = distance / (part[:, :, None] + part[:, None, :])
-        weight = (n * s)[start : start + rows]
+        weight = n[start:stop, :] * s[start:stop, :]
         sums.append(2 * xp.vecdot(xp.sum(shares, axis=-1), weight))
     return xp.concat(sums) if sums else xp.sum(n, axis=-1)
 
