@@ -129,7 +129,8 @@ class Laws:
     kernel : str
         Two (slice by slice) or three of L3, E3, S3, L5, E5, S5, W5, R5: along x, y and z.
     pooling : {"average", "max"}, optional
-        Over the 4 (2D) or 24 (3D) right-angle rotations; none leaves the kernel as it stands.
+        Over the 4 (2D) or 24 (3D) right-angle rotations; none leaves the kernel as it stands. The
+        average is zero everywhere if some of the kernels are odd (E, W) and others even.
     energy_distance : int, optional
         Chebyshev distance δ in voxels: the response becomes the mean of its absolute values in a
         box of 2δ + 1 voxels a side.
