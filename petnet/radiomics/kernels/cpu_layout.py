@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from petnet.radiomics.kernels.counts import Packed, Request
 
-__all__ = ["Framed", "Rows", "frame", "framed", "rows_of_planes", "rows_of_regions"]
+__all__ = ["Framed", "Rows", "at", "frame", "framed", "rows_of_planes", "rows_of_regions"]
 
 
 class Framed(NamedTuple):
@@ -80,6 +80,12 @@ def framed(packed: Packed) -> Framed:
     levels = np.zeros(int(voxels.sum()), dtype=np.int16)
     greatest = np.zeros(voxels.size, dtype=np.int64)
     return Framed(levels, ends - voxels, shapes, greatest, int(voxels.max(initial=0)) + 1)
+
+
+@numba.njit(cache=True, nogil=True)
+def at(index: int) -> np.uint64:
+    """Return an index as one that cannot be negative, so that Numba does not look for that."""
+    return np.uint64(index)
 
 
 @numba.njit(cache=True, nogil=True)

@@ -6,9 +6,12 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from petnet.radiomics.kernels.cpu_layout import Framed, Rows
+from petnet.radiomics.kernels.cpu_layout import Framed, Rows, at
 
 __all__ = ["count_neighbourhoods", "count_pairs"]
+
+#: Voxels whose neighbours are summed up at once: many to a vector, few enough to stay in cache.
+SEGMENT = 512
 
 
 @numba.njit(cache=True, nogil=True)
@@ -38,32 +41,33 @@ def count_pairs(
     glrlm : (rows, D, L, N) or (0, 0, 0, 0) int64
         Added to, unless empty.
     """
-    n_directions = directions.shape[0]
     cells, plane = 0, 0
     for r in regions:
-        k = batch.greatest[r]
-        cells = max(cells, k * (k - 1 + batch.shapes[r].max()))
+        k, longest = batch.greatest[r], batch.shapes[r].max() - 2
+        cells = max(cells, k * (k + longest))
         plane = max(plane, batch.shapes[r, 1] * batch.shapes[r, 2])
-    table = np.zeros((n_directions, cells), dtype=np.int32)
-    positions = np.empty((2 * plane, n_directions), dtype=np.uint16)
-    back = np.empty(n_directions, dtype=np.int64)
+    table = np.zeros((directions.shape[0], cells), dtype=np.int32)
+    positions = np.empty((2 * plane, directions.shape[0]), dtype=np.uint16)
     for r in regions:
         depth, height, width = batch.shapes[r]
-        for d in range(n_directions):
+        k, longest = batch.greatest[r], batch.shapes[r].max() - 2
+        back = np.empty(directions.shape[0], dtype=np.int64)
+        for d in range(back.size):
             x, y, z = directions[d]
             back[d] = abs((z * height + x) * width + y)
-        longest = batch.shapes[r].max() - 2
         for z in range(depth - 2):
-            _pairs_of_slice(batch, r, z, back, longest, table, positions)
+            _pairs_of_slice(batch, r, z, back, k + longest, table, positions)
             if rows.step or z == depth - 3:
                 row = rows.first[r] + rows.step * z
-                for d in range(n_directions):
-                    k, histogram = batch.greatest[r], rows.histogram[row]
+                present = np.flatnonzero(rows.histogram[row])
+                for d in range(back.size):
+                    lines = table[d, : k * (k + longest)].reshape((k, k + longest))
                     if glcm.size:
-                        _add_pairs(table[d], k, longest, glcm[row, d])
+                        _add_pairs(lines, present, glcm[row, d])
                     if glrlm.size:
-                        _add_runs(table[d], k, longest, histogram, glrlm[row, d])
-                    table[d, : k * (k + 1 + longest)] = 0
+                        _add_runs(lines, present, rows.histogram[row], glrlm[row, d])
+                    for i in present:
+                        lines[i] = 0
 
 
 @numba.njit(cache=True, nogil=True)
@@ -72,67 +76,78 @@ def _pairs_of_slice(
     r: int,
     z: int,
     back: NDArray[np.int64],
-    longest: int,
+    line: int,
     table: NDArray[np.int32],
     positions: NDArray[np.uint16],
 ) -> None:
-    """Count the pairs of the voxels of slice z with those before them.
+    """Count the voxels of slice z, each with those that lie `back` from it.
 
-    `table` holds, per direction, k rows of k + 1 levels before (0 is outside of the mask), then k
-    rows of `longest` positions. `positions` keeps the run positions of this slice and of the one
-    before, by turns in its two halves; what is left there from earlier is never read, since it
-    is read only where the voxel before has the same level.
+    Parameters
+    ----------
+    back : (D,) int64
+        All within the slice, or all in the one before.
+    line : int
+        Cells per level of `table`: k + 1 for the level before, k being the greatest level and 0
+        the outside; then one for each position from 2 on.
+    table : (D, k · line) int32
+    positions : (2 · plane, D) uint16
+        Run positions in this slice and the one before, by turns in the two halves. What is left
+        from earlier is never read: it is read only where the level before is the same.
     """
     plane = batch.shapes[r, 1] * batch.shapes[r, 2]
-    k = batch.greatest[r]
     start = batch.offsets[r] + (z + 1) * plane
-    half = (z & 1) * plane
+    here = (z & 1) * plane
+    before = here if back[-1] < plane // 2 else 2 * plane - here
+    runs = batch.greatest[r] - 1
     for p in range(plane):
-        level = np.int64(batch.levels[start + p])
+        level = int(batch.levels[at(start + p)])
         if level > 0:
-            pair = (level - 1) * (k + 1)
-            run = k * (k + 1) + (level - 1) * longest
+            first = (level - 1) * line
             for d in range(back.size):
-                before = np.int64(batch.levels[start + p - back[d]])
-                place = half + p - back[d]
-                if place < 0:
-                    place += 2 * plane
-                position = positions[place, d] + 1
-                same = before == level
-                positions[half + p, d] = position if same else 1
-                table[d, run + position - 1 if same else pair + before] += 1
+                other = int(batch.levels[at(start + p - back[d])])
+                position = 1
+                if other == level:
+                    position += int(positions[at(before + p - back[d]), d])
+                    table[d, at(first + runs + position)] += 1
+                else:
+                    table[d, at(first + other)] += 1
+                positions[at(here + p), d] = position
 
 
 @numba.njit(cache=True, nogil=True)
-def _add_pairs(table: NDArray[np.int32], k: int, longest: int, glcm: NDArray[np.int64]) -> None:
-    """Add the pairs of one direction and their transpose."""
-    for i in range(k):
-        for j in range(i):
-            both = table[i * (k + 1) + j + 1] + table[j * (k + 1) + i + 1]
+def _add_pairs(
+    lines: NDArray[np.int32], present: NDArray[np.int64], glcm: NDArray[np.int64]
+) -> None:
+    """Add the pairs of one direction and their transpose, of the levels that are present."""
+    k = lines.shape[0]
+    for i in present:
+        for j in present:
+            if j == i:
+                break
+            both = np.int64(lines[i, j + 1]) + lines[j, i + 1]
             glcm[i, j] += both
             glcm[j, i] += both
-        run = k * (k + 1) + i * longest
-        glcm[i, i] += 2 * table[run : run + longest].sum()
+        glcm[i, i] += 2 * lines[i, k + 1 :].sum()
 
 
 @numba.njit(cache=True, nogil=True)
 def _add_runs(
-    table: NDArray[np.int32],
-    k: int,
-    longest: int,
+    lines: NDArray[np.int32],
+    present: NDArray[np.int64],
     histogram: NDArray[np.int64],
     glrlm: NDArray[np.int64],
 ) -> None:
-    """Turn voxels per position of a run, position 1 left out, into runs per length."""
-    for i in range(k):
-        run = k * (k + 1) + i * longest
-        rest = histogram[i]
-        for n in range(longest - 1, 0, -1):
-            reach = table[run + n]
-            glrlm[i, n] += reach
-            glrlm[i, n - 1] -= reach
-            rest -= reach
-        glrlm[i, 0] += rest
+    """Turn voxels per position of a run, from the second position on, into runs per length."""
+    k, line = lines.shape
+    for i in present:
+        starts = histogram[i]
+        for n in range(line - k - 1, 0, -1):
+            reach = lines[i, k + n]
+            if reach:
+                glrlm[i, n] += reach
+                glrlm[i, n - 1] -= reach
+                starts -= reach
+        glrlm[i, 0] += starts
 
 
 @numba.njit(cache=True, nogil=True)
@@ -157,91 +172,99 @@ def count_neighbourhoods(
     volume : ((R, L, 27, 2), (R, L, 27)) int64
         The same in 3D.
     """
-    longest = 0
-    for r in regions:
-        longest = max(longest, batch.shapes[r, 2])
-    number = np.empty(longest, dtype=np.int16)
-    total = np.empty(longest, dtype=np.int32)
-    dependent = np.empty(longest, dtype=np.int16)
-    slices = 1 if volume[0].size or volume[1].size else 0
+    # of the neighbours in the mask: their number, the sum of their levels, and how many depend
+    number = np.empty(SEGMENT, dtype=np.int16)
+    total = np.empty(SEGMENT, dtype=np.int32)
+    dependent = np.empty(SEGMENT, dtype=np.int16)
+    any_volume = volume[0].size > 0 or volume[1].size > 0
     for r in regions:
         depth, height, width = batch.shapes[r]
-        stop = batch.offsets[r] + depth * height * width
-        grid = batch.levels[batch.offsets[r] : stop].reshape((depth, height, width))
-        for z in range(1, depth - 1):
-            row = rows.first[r] + rows.step * (z - 1)
-            for x in range(1, height - 1):
-                low, high = _span(grid[z, x])
+        plane = height * width
+        for z in range(depth - 2):
+            row = rows.first[r] + rows.step * z
+            start = batch.offsets[r] + (z + 1) * plane
+            for first in range(start, start + plane, SEGMENT):
+                low, high = _span(batch.levels, first, min(first + SEGMENT, start + plane))
                 if low == high:
                     continue
-                centre = grid[z, x, low:high]
-                n, t, d = number[: high - low], total[: high - low], dependent[: high - low]
-                n[:], t[:], d[:] = -1, 0, -1  # the centre itself is among the 9 and the 27
-                for i in range(x - 1, x + 2):
-                    _add_row(grid[z, i, low - 1 : high + 1], centre, alpha, n, t, d)
-                _add_neighbourhoods(centre, n, t, d, row, planes)
-                if slices:
-                    for j in (z - 1, z + 1):
-                        for i in range(x - 1, x + 2):
-                            _add_row(grid[j, i, low - 1 : high + 1], centre, alpha, n, t, d)
-                    _add_neighbourhoods(centre, n, t, d, r, volume)
+                for y in range(high - low):  # the centre itself is among the 9 and the 27
+                    number[y], total[y], dependent[y] = -1, 0, -1
+                for x in range(-width, width + 1, width):
+                    _add_line(batch.levels, low, high, x, alpha, number, total, dependent)
+                _add_centres(batch.levels, low, high, number, total, dependent, row, planes)
+                if any_volume:
+                    for x in range(-width, width + 1, width):
+                        _add_line(
+                            batch.levels, low, high, x - plane, alpha, number, total, dependent
+                        )
+                        _add_line(
+                            batch.levels, low, high, x + plane, alpha, number, total, dependent
+                        )
+                    _add_centres(batch.levels, low, high, number, total, dependent, r, volume)
 
 
 @numba.njit(cache=True, nogil=True)
-def _span(line: NDArray[np.int16]) -> tuple[int, int]:
-    """Return the first voxel of the mask and the one after the last; equal if there is none."""
-    low, high = 0, line.size
-    while low < high and line[low] == 0:
+def _span(levels: NDArray[np.int16], low: int, high: int) -> tuple[int, int]:
+    """Narrow a range to its first and last voxel of the mask; to nothing if there is none."""
+    while low < high and levels[at(low)] == 0:
         low += 1
-    while low < high and line[high - 1] == 0:
+    while low < high and levels[at(high - 1)] == 0:
         high -= 1
     return low, high
 
 
 @numba.njit(cache=True, nogil=True)
-def _add_row(
-    line: NDArray[np.int16],
-    centre: NDArray[np.int16],
+def _add_line(
+    levels: NDArray[np.int16],
+    low: int,
+    high: int,
+    shift: int,
     alpha: int,
     number: NDArray[np.int16],
     total: NDArray[np.int32],
     dependent: NDArray[np.int16],
 ) -> None:
-    """Add the three neighbours of each centre that lie on one line: line[y] to line[y + 2].
+    """Add to each voxel low <= v < high its three neighbours v + shift - 1 to v + shift + 1.
 
     No branches and no wide integers, so that the compiler turns the loop into vectors.
     """
     reach = np.int16(alpha)
-    for y in range(centre.size):
+    line = low + shift - 1
+    count = high - low
+    for y in range(count):
+        centre = levels[at(low + y)]
         n, t, d = np.int16(0), np.int16(0), np.int16(0)
         for o in range(3):
-            level = line[y + o]
+            level = levels[at(line + y + o)]
             in_mask = level > 0
             n += in_mask
             t += level
-            d += in_mask & (abs(level - centre[y]) <= reach)
-        number[y] += n
-        total[y] += t
-        dependent[y] += d
+            d += in_mask & (abs(level - centre) <= reach)
+        number[at(y)] += n
+        total[at(y)] += t
+        dependent[at(y)] += d
 
 
 @numba.njit(cache=True, nogil=True)
-def _add_neighbourhoods(
-    centre: NDArray[np.int16],
+def _add_centres(
+    levels: NDArray[np.int16],
+    low: int,
+    high: int,
     number: NDArray[np.int16],
     total: NDArray[np.int32],
     dependent: NDArray[np.int16],
     row: int,
     counts: tuple[NDArray[np.int64], NDArray[np.int64]],
 ) -> None:
-    """Add a line of centres, whose own levels are part of `total`, to one row of counts."""
+    """Add the voxels of a range, whose own levels are part of the totals, to a row of counts."""
     ngtdm, ngldm = counts
-    for y in range(centre.size):
-        level = np.int64(centre[y])
+    for y in range(high - low):
+        level = int(levels[at(low + y)])
         if level > 0:
             if ngtdm.size:
-                n = number[y]
+                n = number[at(y)]
+                difference = abs(level * (n + 1) - total[at(y)])
                 ngtdm[row, level - 1, n, 0] += 1
-                ngtdm[row, level - 1, n, 1] += abs(level * (n + 1) - total[y])
+                ngtdm[row, level - 1, n, 1] += difference
             if ngldm.size:
-                ngldm[row, level - 1, dependent[y]] += 1
+                ngldm[row, level - 1, dependent[at(y)]] += 1

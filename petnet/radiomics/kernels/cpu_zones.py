@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petnet.radiomics.kernels.counts import ZoneCells
-from petnet.radiomics.kernels.cpu_layout import Framed, Rows
+from petnet.radiomics.kernels.cpu_layout import Framed, Rows, at
 
 __all__ = ["count_zones", "list_cells"]
 
@@ -102,7 +102,7 @@ def count_zones(
 
 @numba.njit(cache=True, nogil=True)
 def _neighbours_before(height: int, width: int, through: bool) -> NDArray[np.int64]:
-    """Return how far back the neighbours lie that come before a voxel, 13 or 4 of them.
+    """Return how far back the 13 or 4 neighbours lie that come before a voxel.
 
     The first of them is a neighbour of all the others.
     """
@@ -110,12 +110,7 @@ def _neighbours_before(height: int, width: int, through: bool) -> NDArray[np.int
     if not through:
         return row
     plane = height * width
-    back = np.empty(13, dtype=np.int64)
-    back[:9] = plane
-    back[1:5] += row
-    back[5:9] -= row
-    back[9:] = row
-    return back
+    return np.concatenate((np.array([plane]), plane - row, plane + row, row))
 
 
 @numba.njit(cache=True, nogil=True)
@@ -137,28 +132,28 @@ def _label_slice(
     plane = batch.shapes[r, 1] * batch.shapes[r, 2]
     first = (z + 1) * plane
     start = batch.offsets[r] + first
-    half = (z & 1) * plane
+    here = (z & 1) * plane
+    before = np.where(back < plane // 2, here, 2 * plane - here) - back
     for p in range(plane):
-        level = batch.levels[start + p]
+        level = batch.levels[at(start + p)]
         if level > 0:
             label = -1
             for d in range(back.size):
-                if batch.levels[start + p - back[d]] == level:
-                    place = half + p - back[d]
-                    other = int(labels[place if place >= 0 else place + 2 * plane])
+                if batch.levels[at(start + p - back[d])] == level:
+                    other = int(labels[at(p + before[d])])
                     label = other if label < 0 else _join(zones.parent, label, other)
                     if d == 0:
                         break
             if label < 0:
                 label = n
                 n += 1
-                zones.parent[label] = label
-                zones.size[label] = 0
-                zones.nearest[label] = FAR
-                zones.level[label] = level
-            labels[half + p] = label
-            zones.size[label] += 1
-            zones.nearest[label] = min(zones.nearest[label], distance[first + p])
+                zones.parent[at(label)] = label
+                zones.size[at(label)] = 0
+                zones.nearest[at(label)] = FAR
+                zones.level[at(label)] = level
+            labels[at(here + p)] = label
+            zones.size[at(label)] += 1
+            zones.nearest[at(label)] = min(zones.nearest[at(label)], distance[at(first + p)])
     return n
 
 
@@ -169,16 +164,16 @@ def _join(parent: NDArray[np.int32], a: int, b: int) -> int:
         return a
     a, b = _root(parent, a), _root(parent, b)
     low, high = min(a, b), max(a, b)
-    parent[high] = low
+    parent[at(high)] = low
     return low
 
 
 @numba.njit(cache=True, nogil=True)
 def _root(parent: NDArray[np.int32], label: int) -> int:
     """Follow parents to the root, halving the path for those who come after."""
-    while parent[label] != label:
-        parent[label] = parent[parent[label]]
-        label = int(parent[label])
+    while parent[at(label)] != label:
+        parent[at(label)] = parent[at(parent[at(label)])]
+        label = int(parent[at(label)])
     return label
 
 
@@ -240,14 +235,16 @@ def _measure_distance(
             source += depth - 2
     # a neighbour that is the voxel itself never makes the least of them lower
     step = plane if through else 0
+    last = 0
     for p in range(plane, (depth - 1) * plane):
-        if distance[p]:
-            before = min(distance[p - 1], distance[p - width], distance[p - step])
-            distance[p] = before + 1
+        least = min(last, distance[at(p - width)], distance[at(p - step)]) + 1
+        last = least if distance[at(p)] else 0
+        distance[at(p)] = last
+    last = 0
     for p in range((depth - 1) * plane - 1, plane - 1, -1):
-        if distance[p]:
-            after = min(distance[p + 1], distance[p + width], distance[p + step])
-            distance[p] = min(distance[p], after + 1)
+        least = min(last, distance[at(p + width)], distance[at(p + step)]) + 1
+        last = min(least, distance[at(p)])
+        distance[at(p)] = last
 
 
 def list_cells(
