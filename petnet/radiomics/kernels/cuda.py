@@ -44,8 +44,8 @@ SHARED_BYTES = 48 * 1024
 # Kernels number the voxels of a region by 32 bits.
 MAX_REGION_VOXELS = 2**31 - 1
 MAX_CHUNK_BYTES = 512 << 20
-# Counts and formulas together need up to 3.5 times the counts (3D_avg), and half of what is free
-# is left to others in the process, e.g. torch.
+# Counts and formulas together take up to 3.7 times the dense counts (3D_avg of co-occurrence; less
+# for the other families), and half of what is free is left to others in the process, e.g. torch.
 FREE_PER_CHUNK_BYTE = 8
 
 

@@ -1,21 +1,23 @@
 """Counts of the families that look at voxels and their neighbours, on the current CUDA device.
 
 One launch per family, and one more where slices are counted apart, whatever the number of regions.
-For a region of 128³ voxels with 1.05 M in the mask and 64 levels, bounds on the time of an H100 are
-(levels: 8.4 MB, which fit in the L2 cache; 3.35 TB/s; some 30 T integer operations per second):
+For a region of 128³ voxels, 1.05 M of them in the mask, and 64 levels an H100 needs about the
+greatest time of each line (an estimate, not a measurement: 3.35 TB/s, 15 T integer operations per
+second, one addition per cycle to a cell of shared memory):
 
-=============  =======================  ===================================  ==================
-kernel         bytes from memory        integer operations                   shared-memory adds
-=============  =======================  ===================================  ==================
-histogram      8.4 MB, 3 µs             5 · 2.1 M, < 1 µs                    1.05 M
-glcm           8.4 MB, 3 µs             60 · 13 · 1.05 M = 0.8 G, 30 µs      13 · 1.05 M
-glrlm          8.4 MB, 3 µs             90 · 13 · 1.05 M = 1.2 G, 40 µs      13 · runs, < 13.6 M
-neighbours     8.4 MB, 3 µs             (40 + 26 · 8) · 1.05 M = 0.3 G, 9 µs  3 · 1.05 M
-=============  =======================  ===================================  ==================
+==========  ==============  =============================  ==================================
+kernel      memory          integer operations             additions in shared memory
+==========  ==============  =============================  ==================================
+histogram   8.4 MB, 3 µs    10 · 2.1 M = 21 M, 1 µs        1.05 M, up to 5 µs
+glcm        8.4 MB, 3 µs    100 · 13 · 1.05 M, 91 µs       13 · 1.05 M, up to 60 µs
+glrlm       8.4 MB, 3 µs    130 · 13 · 1.05 M, 118 µs      13 · runs, up to 60 µs
+neighbours  8.4 MB, 3 µs    270 · 1.05 M, 19 µs            3 · 1.05 M, up to 14 µs
+==========  ==============  =============================  ==================================
 
-Shared-memory adds of a warp to one cell take turns: 13.6 M of them are at worst 13.6 M cycles over
-132 multiprocessors, 60 µs. All four stay far below the upload of the levels (8.4 MB over PCIe 5, at
-best 0.2 ms; from pageable memory about 1 ms).
+The levels (8.4 MB) are read again for each direction, but then lie in the 50 MB of L2 cache.
+Additions of a warp to one cell take turns, as in a flat image; to different cells they are 32 times
+as fast. To bring the levels to the device takes longer than any of this: 0.15 ms over PCIe 5 at
+best, about 1 ms from pageable memory.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ __device__ void add_neighbourhoods(const Tile &tile, int tile_size, int reach_z,
         int number = -1, sum = -level, dependent = -1; // the voxel itself is no neighbour
         for (int x = max(voxel.x - 1, 0); x <= x_last; ++x)
             for (int y = max(voxel.y - 1, 0); y <= y_last; ++y) {
-                const int *line = tile.image + ((long long)x * tile.ny + y) * tile.nz;
+                const int *line = tile.image + (x * tile.ny + y) * tile.nz;
                 for (int z = max(voxel.z - reach_z, 0); z <= z_last; ++z) {
                     const int other = line[z];
                     number += other != 0;

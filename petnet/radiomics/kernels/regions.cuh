@@ -32,7 +32,7 @@ struct Tile {
     __device__ int level_at(int x, int y, int z) const
     {
         if (x < 0 || x >= nx || y < 0 || y >= ny || z < 0 || z >= nz) return 0;
-        return image[((long long)x * ny + y) * nz + z];
+        return image[(x * ny + y) * nz + z]; // 32 bits suffice for the voxels of a region
     }
 };
 
