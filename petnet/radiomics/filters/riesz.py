@@ -21,7 +21,9 @@ from petnet.radiomics.filters.wavelets import SIMONCELLI_MARGIN, simoncelli_tran
 
 __all__ = ["RIESZ_MARGIN", "riesz_response", "riesz_transfer"]
 
-#: Voxels of padding. The transform reaches over the whole image, ever more weakly.
+#: Voxels of padding. The transform reaches over the whole image; its kernel falls as 1/r^D, so that
+#: this padding is part of what the transform of an unfiltered image is near the edge. Responses of
+#: band-pass filters have a mean near zero, and do not depend on it.
 RIESZ_MARGIN = 32
 
 
