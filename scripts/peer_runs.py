@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -80,11 +81,14 @@ class Runner:
         self.name = name
         if not Path(python).is_file():
             raise InputError(f"--{name}", "interpreter", "the python of its environment", python)
+        self._complaints = tempfile.TemporaryFile(  # noqa: SIM115  (open as long as the process)
+            mode="w+", encoding="utf-8", errors="replace"
+        )
         self._process = subprocess.Popen(
             [str(python), str(RUNNERS / f"{name}_runner.py")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=self._complaints,
             text=True,
             env=os.environ | dict(environment or {}),
         )
@@ -117,11 +121,18 @@ class Runner:
         except BrokenPipeError:
             line = ""
         if not line:
-            raise RuntimeError(f"{self.name}: the process ended, code {self._process.wait()}")
+            raise RuntimeError(f"{self.name}: the process ended: {self._last_complaint()}")
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise RuntimeError(f"{self.name}: {answer['error']}")
         return answer
+
+    def _last_complaint(self) -> str:
+        """Return the last line on the standard error of a process that ended, or its exit code."""
+        code = self._process.wait()
+        self._complaints.seek(0)
+        lines = self._complaints.read().strip().splitlines()
+        return lines[-1] if lines else f"exit code {code}"
 
     def close(self) -> None:
         """End the process."""
@@ -130,6 +141,7 @@ class Runner:
             self._process.wait()
         if self._process.stdout is not None:
             self._process.stdout.close()
+        self._complaints.close()
 
 
 def start(name: str, python: str | Path | None = None, **environment: str) -> Runner:

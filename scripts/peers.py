@@ -23,12 +23,12 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from peer_differences import TOLERANCE, Explained, explanation
 from peer_runs import ALL_FAMILIES, Key, Runner, keyed, relative_difference, start, studies
 
 from petnet.errors import InputError
 from petnet.files import atomic_path
 
-TOLERANCE = 1e-4
 #: Families that discretisation does not touch: computed once.
 UNBINNED = ("stat", "morph", "local", "ivh")
 COMMON: dict[str, Any] = {
@@ -68,32 +68,6 @@ def ask_once(
 
 
 @dataclass(frozen=True)
-class Explained:
-    """A difference between a library and petnet that docs/peers.md accounts for.
-
-    Attributes
-    ----------
-    library : {"mirp", "pictologics"}
-    code : str
-        Of the feature, or of the definition that its whole group depends on.
-    features : tuple of (family, feature)
-    largest : float
-        Relative difference up to which the reason holds; beyond it, something else is wrong.
-    settings : tuple of str
-        In which it shows.
-    """
-
-    library: str
-    code: str
-    features: tuple[tuple[str, str], ...]
-    largest: float
-    settings: tuple[str, ...] = tuple(SETTINGS)
-
-
-EXPLAINED: tuple[Explained, ...] = ()
-
-
-@dataclass(frozen=True)
 class Difference:
     """The largest relative difference of a feature over all studies, and where it occurs."""
 
@@ -109,15 +83,7 @@ class Difference:
     @property
     def explanation(self) -> Explained | None:
         """Why, if the difference is one that docs/peers.md accounts for."""
-        for one in EXPLAINED:
-            if (
-                one.library == self.library
-                and self.key[:2] in one.features
-                and self.setting in one.settings
-                and self.relative <= one.largest
-            ):
-                return one
-        return None
+        return explanation(self.library, self.key, self.relative)
 
 
 def differences(
@@ -203,7 +169,7 @@ def page(found: Sequence[Difference], versions: Mapping[str, Any], n_studies: in
         if one.relative > TOLERANCE:
             family, feature, aggregation = one.key
             name = " ".join(part for part in (family, feature, aggregation) if part)
-            why = one.explanation.code if one.explanation else "**no**"
+            why = one.explanation.reason if one.explanation else "**no**"
             lines.append(
                 f"| {one.library} | {one.setting} | {name} | {one.relative:.2g} | {one.above} | "
                 f"{one.study} | {one.petnet:.7g} | {one.other:.7g} | {why} |"

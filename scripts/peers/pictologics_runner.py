@@ -44,7 +44,7 @@ def open_case(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def configuration(settings: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the steps; the histogram of intensity and volume has the texture's bins where equal."""
+    """Return the steps; the intensity-volume histogram takes the texture's bins where equal."""
     steps: list[dict[str, Any]] = []
     if settings.get("bins"):
         steps.append(
@@ -101,30 +101,39 @@ def common_form(values: dict[str, float]) -> list[Feature]:
 
 
 def run(cases: list[dict[str, Any]], settings: dict[str, Any]) -> list[Any]:
-    """Compute every case, or every label of a label map in one call of `run_rois`."""
+    """Compute every case; of a label map every label, in one call of `run_rois` or one by one."""
     import numpy as np
-    from pictologics import Image, RadiomicsPipeline
+    from pictologics import Image
 
-    steps = configuration(settings)
-    pipeline = _pipelines.get(repr(steps))
-    if pipeline is None:
-        pipeline = RadiomicsPipeline(load_standard=False).add_config("asked", steps)
-        _pipelines[repr(steps)] = pipeline
-    origin, direction = (0.0, 0.0, 0.0), np.eye(3)
+    pipeline = _pipeline(configuration(settings))
     results: list[Any] = []
     for case in cases:
+        grid = (case["spacing"], (0.0, 0.0, 0.0), np.eye(3))
         # new views, so that nothing is remembered from one run to the next
-        image, mask = (
-            Image(case[name].view(), case["spacing"], origin, direction)
-            for name in ("image", "mask")
-        )
-        if case["labels"]:
-            found = pipeline.run_rois(image, mask)
-            results += [partial(common_form, dict(one["asked"])) for one in found.values()]
+        image, mask = (Image(case[name].view(), *grid) for name in ("image", "mask"))
+        if case["labels"] and settings.get("each_label_alone"):
+            found = [
+                pipeline.run(image, Image((mask.array == label).view(np.uint8), *grid))["asked"]
+                for label in range(1, int(mask.array.max()) + 1)
+            ]
+        elif case["labels"]:
+            found = [one["asked"] for one in pipeline.run_rois(image, mask).values()]
         else:
-            results.append(partial(common_form, dict(pipeline.run(image, mask)["asked"])))
+            found = [pipeline.run(image, mask)["asked"]]
+        results += [partial(common_form, dict(one)) for one in found]
     pipeline.clear_log()
     return results
+
+
+def _pipeline(steps: list[dict[str, Any]]) -> Any:
+    """Return a pipeline of one configuration, made once."""
+    from pictologics import RadiomicsPipeline
+
+    known = _pipelines.get(repr(steps))
+    if known is None:
+        known = RadiomicsPipeline(load_standard=False).add_config("asked", steps)
+        _pipelines[repr(steps)] = known
+    return known
 
 
 if __name__ == "__main__":
