@@ -33,6 +33,8 @@ CPU_CHUNK_BYTES = 32 << 20
 MAX_REGION_BYTES = 2 << 30
 MAX_CHUNK_REGIONS = 4096
 COUNT_BYTES = 8
+#: What the levels themselves and their zones need per voxel of a box, by device.
+VOXEL_BYTES: dict[Device, int] = {"cpu": 16, "cuda": 128}
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,46 +81,60 @@ def resolve_device(choice: str) -> Device:
     return choose_device(choice, reason is None, reason or "", "texture counting")
 
 
-def region_bytes(
-    shapes: NDArray[np.int64], n_levels: NDArray[np.int64], request: Request
-) -> NDArray[np.int64]:
-    """Return the bytes of dense counts of each region, were it alone: (R,) of (R, 3) shapes."""
-    rows = shapes[:, 2] if request.by_slice else np.ones(len(shapes), dtype=np.int64)
-    matrices = 4 * rows + (9 if request.volume else 0)
-    cells = np.zeros(len(shapes), dtype=np.int64)
+def dense_bytes(
+    request: Request, regions: Any, slices: Any, n_levels: Any, longest: Any, narrowest: Any
+) -> Any:
+    """Return the bytes of the dense counts of so many regions and slices in all.
+
+    Parameters
+    ----------
+    n_levels, longest, narrowest : int or arrays
+        Greatest number of levels, greatest axis, and greatest least axis of a region.
+    """
+    rows = slices if request.by_slice else regions
+    matrices = 4 * rows + (9 * regions if request.volume else 0)
+    cells = regions * n_levels
     if "glcm" in request.families:
-        cells += matrices * n_levels**2
+        cells = cells + matrices * n_levels**2
     if "glrlm" in request.families:
-        cells += matrices * n_levels * shapes.max(axis=1)
+        cells = cells + matrices * n_levels * longest
     if not {"ngtdm", "ngldm"}.isdisjoint(request.families):
-        cells += n_levels * 81
-        cells += rows * n_levels * 27 if request.planes else 0
+        cells = cells + n_levels * (81 * regions + (27 * rows if request.planes else 0))
     if "gldzm" in request.families:
-        cells += (rows + 1) * n_levels * (shapes.min(axis=1) // 2 + 1)
-    return (cells + n_levels) * COUNT_BYTES
+        cells = cells + (rows + regions) * n_levels * (narrowest // 2 + 1)
+    return cells * COUNT_BYTES
 
 
 def plan_chunks(
-    shapes: NDArray[np.int64], n_levels: NDArray[np.int64], request: Request, chunk_bytes: int
+    shapes: NDArray[np.int64],
+    n_levels: NDArray[np.int64],
+    request: Request,
+    chunk_bytes: int,
+    voxel_bytes: int = 0,
 ) -> Iterator[NDArray[np.int64]]:
     """Yield indices of regions to count together: alike in levels, then in size.
 
     The dense counts of a chunk, in which every region has the levels and the longest run of the
-    greatest, stay within `chunk_bytes`, unless one region alone needs more.
+    greatest, and `voxel_bytes` per voxel stay within `chunk_bytes`, unless one region alone needs
+    more.
     """
-    order = np.lexsort((shapes.max(axis=1), n_levels)) if len(shapes) else np.zeros(0, np.int64)
-    start = 0
-    for stop in range(1, len(order) + 1):
-        full = stop - start >= MAX_CHUNK_REGIONS
-        if stop < len(order):
-            chosen = order[start : stop + 1]
-            as_greatest = shapes[chosen].copy()
-            as_greatest[:, :2] = shapes[chosen].max()
-            levels = np.full(len(chosen), n_levels[chosen].max())
-            full |= int(region_bytes(as_greatest, levels, request).sum()) > chunk_bytes
-        if full or stop == len(order):
-            yield order[start:stop]
-            start = stop
+    longest, narrowest = shapes.max(axis=1, initial=1), shapes.min(axis=1, initial=1 << 30)
+    chosen: list[int] = []
+    totals = np.zeros(2, dtype=np.int64)  # slices, voxels
+    greatest = np.zeros(3, dtype=np.int64)  # levels, longest, narrowest
+    for k in np.lexsort((longest, n_levels)):
+        more = totals + np.array([shapes[k, 2], shapes[k].prod()])
+        wider = np.maximum(greatest, [n_levels[k], longest[k], narrowest[k]])
+        needed = dense_bytes(request, len(chosen) + 1, more[0], *wider) + more[1] * voxel_bytes
+        if chosen and (needed > chunk_bytes or len(chosen) == MAX_CHUNK_REGIONS):
+            yield np.array(chosen, dtype=np.int64)
+            chosen = []
+            more = np.array([shapes[k, 2], shapes[k].prod()], dtype=np.int64)
+            wider = np.array([n_levels[k], longest[k], narrowest[k]], dtype=np.int64)
+        chosen.append(int(k))
+        totals, greatest = more, wider
+    if chosen:
+        yield np.array(chosen, dtype=np.int64)
 
 
 def returning_memory(device: Device) -> AbstractContextManager[None]:
@@ -177,11 +193,13 @@ def texture_batches(
     shapes = np.array([r.shape for r in regions.levels], dtype=np.int64).reshape(-1, 3)
     for k, (region, levels) in enumerate(zip(regions.levels, regions.n_levels, strict=True)):
         _check_levels(regions.names[k], region, int(levels))
-    for k, needed in enumerate(region_bytes(shapes, regions.n_levels, wanted)):
+    extent = shapes.max(axis=1, initial=1), shapes.min(axis=1, initial=1 << 30)
+    alone = dense_bytes(wanted, 1, shapes[:, 2], regions.n_levels, *extent)
+    for k, needed in enumerate(alone):
         _check_bytes(regions.names[k], int(needed), int(regions.n_levels[k]))
     kernel, bound = _kernel(device)
     bound = bound if chunk_bytes is None else chunk_bytes
-    for index in plan_chunks(shapes, regions.n_levels, wanted, bound):
+    for index in plan_chunks(shapes, regions.n_levels, wanted, bound, VOXEL_BYTES[device]):
         packed = pack([regions.levels[k] for k in index], [regions.inside[k] for k in index])
         widest = int(regions.n_levels[index].max())
         request = replace(wanted, n_levels=widest)
