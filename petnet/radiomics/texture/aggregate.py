@@ -39,6 +39,10 @@ from petnet.radiomics.texture.tones import merged_tones, tone_features, tones
 __all__ = ["Aggregation", "Column", "aggregations_of", "texture_features", "texture_table"]
 
 Aggregation = Literal["2D_avg", "2D_comb", "2_5D_avg", "2_5D_comb", "3D_avg", "3D_comb"]
+#: Names of a family's features, in the order of its columns.
+NAMES: dict[Family, tuple[str, ...]] = {
+    family: tuple(feature.name for feature in features_of(family)) for family in TEXTURE_FAMILIES
+}
 #: Family, name of the feature, aggregation.
 Column = tuple[Family, str, str]
 
@@ -232,7 +236,7 @@ def _features(blocks: Sequence[_Block], n_levels: Any) -> list[Any]:
     found, start = [], 0
     for block in blocks:
         stop = start + block.region.shape[0]
-        found.append(values[start:stop, : len(features_of(block.family))])
+        found.append(values[start:stop, : len(NAMES[block.family])])
         start = stop
     return found
 
@@ -268,7 +272,7 @@ def texture_table(
     parts = []
     for family in families:
         for aggregation in aggregations_of(family, aggregations):
-            columns += [(family, feature.name, aggregation) for feature in features_of(family)]
+            columns += [(family, name, aggregation) for name in NAMES[family]]
             regions, values = zip(*rows[family, aggregation], strict=True)
             if len(values) == 1 and values[0].shape[0] == layout.n_regions:
                 parts.append(values[0])

@@ -58,7 +58,7 @@ class Cells:
         xp = array_namespace(self.count)
         keys = self.matrix * self.n_sizes + self.column
         keys, count = _combined(xp, keys, self.count, self.n_matrices * self.n_sizes)
-        return totals(keys // self.n_sizes, count**2, self.n_matrices)
+        return totals(xp, keys // self.n_sizes, count**2, self.n_matrices)
 
 
 def occupied(counts: Any, upper: bool = False) -> Cells:
@@ -110,13 +110,12 @@ def merged(blocks: Sequence[tuple[Cells, Any]], n_matrices: int) -> Cells:
     return _from_keys(xp, places, sums, n_matrices, n_levels, n_sizes)
 
 
-def totals(keys: Any, weights: Any, n: int) -> Any:
+def totals(xp: Any, keys: Any, weights: Any, n: int) -> Any:
     """Sum the weights of each key 0..n - 1: (n,) float64.
 
     Sums of whole numbers are exact. On CUDA the order of the additions is not fixed, so that the
     last bits of other sums may differ from run to run.
     """
-    xp = array_namespace(weights)
     if hasattr(xp, "bincount"):  # beyond the array API; NumPy and CuPy have it
         return xp.bincount(keys, weights=weights, minlength=n)
     order = xp.argsort(keys)
@@ -131,8 +130,8 @@ def mean_of_defined(values: Any, region: Any, n: int) -> Any:
     keys = xp.reshape(region[:, None] * width + column, (-1,))
     flat = xp.reshape(values, (-1,))
     defined = ~xp.isnan(flat)
-    number = totals(keys, xp.astype(defined, flat.dtype), n * width)
-    sums = totals(keys, xp.where(defined, flat, xp.zeros_like(flat)), n * width)
+    number = totals(xp, keys, xp.astype(defined, flat.dtype), n * width)
+    sums = totals(xp, keys, xp.where(defined, flat, xp.zeros_like(flat)), n * width)
     none = number == 0
     mean = sums / xp.where(none, xp.ones_like(number), number)
     return xp.reshape(xp.where(none, xp.full_like(mean, float("nan")), mean), (n, width))
@@ -150,7 +149,7 @@ def _from_keys(
 def _combined(xp: Any, keys: Any, count: Any, domain: int) -> tuple[Any, Any]:
     """Add up the counts of equal keys, of `domain` possible ones; each once, sorted."""
     if domain <= DENSE_ENTRIES_PER_KEY * keys.shape[0]:
-        dense = totals(keys, count, domain)
+        dense = totals(xp, keys, count, domain)
         (found,) = xp.nonzero(dense > 0)
         return found, xp.take(dense, found)
     if keys.shape[0] == 0:
@@ -160,7 +159,7 @@ def _combined(xp: Any, keys: Any, count: Any, domain: int) -> tuple[Any, Any]:
     opens = xp.concat([xp.ones_like(keys[:1]), xp.astype(keys[1:] != keys[:-1], keys.dtype)])
     (first,) = xp.nonzero(opens)
     group = xp.cumulative_sum(opens) - 1
-    return xp.take(keys, first), totals(group, xp.take(count, order), first.shape[0])
+    return xp.take(keys, first), totals(xp, group, xp.take(count, order), first.shape[0])
 
 
 def _in_rows(xp: Any, keys: Any, values: Any, n: int) -> Any:

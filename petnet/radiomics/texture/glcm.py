@@ -16,6 +16,7 @@ from petnet.radiomics.texture.cells import Cells, totals
 
 __all__ = ["PairSums", "cooccurrence_features", "entropy", "pair_sums"]
 
+NAMES = tuple(feature.name for feature in features_of("glcm"))
 #: Bits below which an entropy is rounding: one count out of 1e9 already makes 3e-8.
 NO_ENTROPY = 1e-12
 
@@ -129,20 +130,20 @@ def pair_sums(cells: Cells) -> PairSums:
     """Sum the cells on and above the diagonal of symmetric matrices."""
     xp = array_namespace(cells.count)
     n_matrices, n_levels, width = cells.n_matrices, cells.n_levels, 2 * cells.n_levels - 1
-    matrix, n = cells.matrix, cells.count
+    matrix, n, n_rows = cells.matrix, cells.count, n_matrices * n_levels
     first = matrix * n_levels  # row of level 1
     i, j = cells.row, first + cells.column
     # Half of the symmetric counts: a cell stands for its mirror image, but for the diagonal.
     half = xp.where(i == j, n / 2, n)
-    by_level = totals(i, half, n_matrices * n_levels) + totals(j, half, n_matrices * n_levels)
-    by_difference = 2 * totals(j - i + first, half, n_matrices * n_levels)
-    by_sum = 2 * totals(i + j - matrix, half, n_matrices * width)  # i + j holds 2 first
+    by_level = totals(xp, i, half, n_rows) + totals(xp, j, half, n_rows)
+    by_difference = 2 * totals(xp, j - i + first, half, n_rows)
+    by_sum = 2 * totals(xp, i + j - matrix, half, n_matrices * width)  # i + j holds 2 first
     return PairSums(
         xp.reshape(by_level, (n_matrices, n_levels)),
         xp.reshape(by_difference, (n_matrices, n_levels)),
         xp.reshape(by_sum, (n_matrices, width)),
-        2 * totals(matrix, half * n, n_matrices),
-        2 * totals(matrix, half * xp.log2(n), n_matrices),
+        2 * totals(xp, matrix, half * n, n_matrices),
+        2 * totals(xp, matrix, half * xp.log2(n), n_matrices),
         cells.largest(),
     )
 
@@ -177,5 +178,5 @@ def cooccurrence_features(sums: PairSums, n_levels: Any) -> Any:
         "difference_entropy": _histogram_entropy(xp, total, sums.by_difference),
         "sum_entropy": _histogram_entropy(xp, total, sums.by_sum),
     }
-    values = xp.stack([found[feature.name] for feature in features_of("glcm")], axis=-1)
+    values = xp.stack([found[name] for name in NAMES], axis=-1)
     return _nan_where(xp, (pairs == 0)[:, None], values)

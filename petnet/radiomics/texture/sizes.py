@@ -48,20 +48,20 @@ def size_sums(cells: Cells) -> SizeSums:
     squared = size**2
     weights = n, n / squared, n * squared
     plain, small, large = (
-        xp.reshape(totals(cells.row, w, shape[0] * shape[1]), shape) for w in weights
+        xp.reshape(totals(xp, cells.row, w, shape[0] * shape[1]), shape) for w in weights
     )
     things = xp.sum(plain, axis=-1)
     total = xp.where(things == 0, xp.ones_like(things), things)
-    mean = totals(matrix, n * size, n_matrices) / total
+    mean = totals(xp, matrix, n * size, n_matrices) / total
     off = n * (size - xp.take(mean, matrix)) ** 2
     return SizeSums(
         plain,
         small,
         large,
         cells.size_squares(),
-        totals(matrix, off, n_matrices) / total,
-        totals(matrix, n**2, n_matrices),
-        totals(matrix, n * xp.log2(n), n_matrices),
+        totals(xp, matrix, off, n_matrices) / total,
+        totals(xp, matrix, n**2, n_matrices),
+        totals(xp, matrix, n * xp.log2(n), n_matrices),
     )
 
 

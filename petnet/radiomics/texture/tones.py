@@ -38,7 +38,7 @@ def merged_tones(blocks: Sequence[tuple[Any, Any]], n: int) -> Any:
     width = n_levels * two
     column = xp.arange(width, dtype=target.dtype, device=device(values))
     keys = xp.reshape(target[:, None] * width + column, (-1,))
-    return xp.reshape(totals(keys, xp.reshape(values, (-1,)), n * width), (n, n_levels, two))
+    return xp.reshape(totals(xp, keys, xp.reshape(values, (-1,)), n * width), (n, n_levels, two))
 
 
 def _pair_sums(xp: Any, n: Any, s: Any, level: Any) -> Any:
