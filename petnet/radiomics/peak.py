@@ -43,12 +43,12 @@ def peak_features(region: Region) -> dict[str, float]:
     around = region.surroundings or Surroundings(region.values, (0, 0, 0))
     reach = [math.floor(SPHERE_RADIUS_MM / s) for s in region.spacing_mm]
     rows = _sphere_rows(region.spacing_mm, reach)
-    sums, weights, inner = _running_sums(region, around, reach)
+    sums, weights, image = _running_sums(region, around, reach)
     values, mask = np.ascontiguousarray(region.values), np.ascontiguousarray(region.intensity)
 
     def peaks(slab: tuple[int, int]) -> tuple[float, float, float]:
         found: tuple[float, float, float] = peaks_of_slab(
-            sums, weights, inner, values, mask, rows, slab[0], slab[1]
+            sums, weights, image, values, mask, rows, slab[0], slab[1]
         )
         return found
 
@@ -89,37 +89,33 @@ def _running_sums(
     sums : (X + 2 rx + 1, Y + 2 ry, Z + 2 rz) float64
         Plane k is the sum of the planes before k; zero stands for what is no image.
     weights : the same of ones where there is image, or (0, 0, 0)
-        Empty where every sphere is whole.
-    inner : (3, 2) int64
-        First voxel and the one after the last whose sphere is surely whole, along each axis.
+        Empty where the image is a box without holes.
+    image : (3, 2) int64
+        First voxel of the image and the one after the last, along each axis of the sums' voxels.
     """
     shape = [n + 2 * r for n, r in zip(region.values.shape, reach, strict=True)]
-    target, source, inner = [], [], []
+    image, source = [], []
     for n, corner, r, size in zip(shape, around.corner, reach, around.values.shape, strict=True):
         shift = r - corner  # from a voxel of the surroundings to one of the sums
         first, stop = max(0, shift), min(n, size + shift)
-        target.append(slice(first, stop))
+        image.append((first, stop))
         source.append(slice(first - shift, stop - shift))
-        inner.append((first, stop - 2 * r))
-    values = around.values[source[0], source[1], source[2]]
-    image = np.isfinite(values)
-    if not image.all():
-        values, inner = np.where(image, values, 0), [(0, 0)] * 3
-    elif list(values.shape) == shape:
-        return _summed_planes(values, target, shape), np.zeros((0, 0, 0)), np.array(inner)
-    weights = _summed_planes(image, target, shape)
-    return _summed_planes(values, target, shape), weights, np.array(inner)
+    values = np.ascontiguousarray(around.values[source[0], source[1], source[2]], dtype=np.float64)
+    known, weights = np.isfinite(values), np.zeros((0, 0, 0))
+    if not known.all():
+        values, weights = np.where(known, values, 0), _summed_planes(known, image, shape)
+    return _summed_planes(values, image, shape), weights, np.array(image)
 
 
 def _summed_planes(
-    values: NDArray[Any], target: list[slice], shape: list[int]
+    values: NDArray[Any], target: list[tuple[int, int]], shape: list[int]
 ) -> NDArray[np.float64]:
     """Lay values into zeros and sum along the first axis, beginning with 0.
 
     Plane after plane: NumPy's cumulative sum takes twice as long.
     """
     sums = np.zeros((shape[0] + 1, shape[1], shape[2]))
-    x, y, z = target
+    x, y, z = (slice(*ends) for ends in target)
     for k, plane in enumerate(values, start=x.start):
         np.add(sums[k, y, z], plane, out=sums[k + 1, y, z])
     sums[x.stop + 1 :] = sums[x.stop]

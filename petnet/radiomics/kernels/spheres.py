@@ -28,10 +28,30 @@ def _add_rows(
 
 
 @numba.njit(cache=True, nogil=True)
+def _count_rows(
+    image: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    x: int,
+    y: int,
+    z: int,
+    counts: NDArray[np.float64],
+) -> None:
+    """Fill `counts` with the voxels of the image in the sphere about (x, y, z) and those after."""
+    counts[:] = 0.0
+    for k in range(rows.shape[0]):
+        if image[1, 0] <= y + rows[k, 1] < image[1, 1]:
+            first = max(x - rows[k, 0], image[0, 0])
+            n = max(min(x + rows[k, 0] + 1, image[0, 1]) - first, 0)
+            shift = z + rows[k, 2]
+            for i in range(max(image[2, 0] - shift, 0), min(image[2, 1] - shift, counts.size)):
+                counts[i] += n
+
+
+@numba.njit(cache=True, nogil=True)
 def peaks_of_slab(
     sums: NDArray[np.float64],
     weights: NDArray[np.float64],
-    inner: NDArray[np.int64],
+    image: NDArray[np.int64],
     values: NDArray[np.float64],
     mask: NDArray[np.bool_],
     rows: NDArray[np.int64],
@@ -44,10 +64,9 @@ def peaks_of_slab(
     ----------
     sums, weights : (X + 2 rx + 1, Y + 2 ry, Z + 2 rz) float64
         Running sums along x of the image and of the voxels there are, which begin by the reach of
-        the sphere before `values`.
-    inner : (3, 2) int64
-        First voxel and the one after the last whose sphere is whole; `weights` is not looked at
-        within, and may be empty.
+        the sphere before `values`; `weights` is empty where the image is a box without holes.
+    image : (3, 2) int64
+        First voxel and the one after the last of that box.
     values, mask : (X, Y, Z) float64 and bool
     rows : (M, 3) int64
         Lines of the sphere along x: the greatest |dx|, dy and dz.
@@ -70,15 +89,19 @@ def peaks_of_slab(
             first, length = line[0], line[-1] + 1 - line[0]
             there = x + reach_x, y + reach_y, first + reach_z
             _add_rows(sums, rows, *there, found[:length])
-            if (
-                inner[0, 0] <= x < inner[0, 1]
-                and inner[1, 0] <= y < inner[1, 1]
-                and inner[2, 0] <= first
-                and first + length <= inner[2, 1]
+            if weights.size > 0:
+                _add_rows(weights, rows, *there, counts[:length])
+            elif (
+                there[0] - reach_x >= image[0, 0]
+                and there[0] + reach_x < image[0, 1]
+                and there[1] - reach_y >= image[1, 0]
+                and there[1] + reach_y < image[1, 1]
+                and first >= image[2, 0]
+                and first + length + 2 * reach_z <= image[2, 1]
             ):
                 counts[:length] = whole
             else:
-                _add_rows(weights, rows, *there, counts[:length])
+                _count_rows(image, rows, *there, counts[:length])
             for z in line:
                 mean = found[z - first] / counts[z - first]
                 highest = max(highest, mean)
