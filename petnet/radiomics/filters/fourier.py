@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from petnet.radiomics.filters.boundary import Boundary
+from petnet.radiomics.kernels.threads import cores
 
 __all__ = ["fourier_margins", "half_spectrum_axes", "multiply_spectrum"]
 
@@ -29,7 +29,7 @@ def multiply_spectrum(
 
     axes = tuple(range(transfer.ndim))
     shape = [values.shape[axis] for axis in axes]
-    threads = os.cpu_count() or 1
+    threads = cores()
     spectrum = fft.rfftn(values, axes=axes, workers=threads)
     spectrum *= transfer if transfer.ndim == 3 else transfer[..., np.newaxis]
     result: NDArray[np.float64] = fft.irfftn(

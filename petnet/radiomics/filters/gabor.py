@@ -98,7 +98,7 @@ def _add_moduli(
                 pooled /= len(spectra)
             total[i] += pooled
 
-    in_threads(some_slices, slices.shape[0])
+    in_threads(some_slices, slices.shape[0], slices.shape[0])
 
 
 def _padded(

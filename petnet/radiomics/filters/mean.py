@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petnet.radiomics.filters.boundary import NDIMAGE_MODES, Boundary
-from petnet.radiomics.filters.separable import in_threads
+from petnet.radiomics.filters.separable import pass_in_threads
 from petnet.radiomics.filters.spec import Mean
 
 __all__ = ["box_mean", "mean_response"]
@@ -23,21 +23,13 @@ def box_mean(
     """Average over boxes of `size` voxels along the first `dimension` axes, by running sums."""
     from scipy import ndimage
 
-    result = values
+    mode = NDIMAGE_MODES[boundary]
     for axis in range(dimension):
-        source, result = result, np.empty_like(values)
-        across = 1 if axis == 0 else 0
 
-        def one_slab(
-            part: slice,
-            source: NDArray[np.float64] = source,
-            result: NDArray[np.float64] = result,
-            axis: int = axis,
-            across: int = across,
+        def one_pass(
+            source: NDArray[np.float64], result: NDArray[np.float64], axis: int = axis
         ) -> None:
-            slab = (slice(None),) * across + (part,)
-            mode = NDIMAGE_MODES[boundary]
-            ndimage.uniform_filter1d(source[slab], size, axis, result[slab], mode)
+            ndimage.uniform_filter1d(source, size, axis, result, mode)
 
-        in_threads(one_slab, values.shape[across])
-    return result
+        values = pass_in_threads(one_pass, values, axis)
+    return values

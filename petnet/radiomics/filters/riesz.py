@@ -69,4 +69,4 @@ def riesz_transfer(
     product = functools.reduce(np.multiply, half_spectrum_axes(powers))
     total = sum(order)
     norm = math.sqrt(math.factorial(total) / math.prod(map(math.factorial, order)))
-    return np.asarray(product * (norm / squared ** (total / 2)) * (-1j) ** total)
+    return np.asarray(product * (norm / np.sqrt(squared) ** total) * (-1j) ** total)

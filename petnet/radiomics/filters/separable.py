@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
 
 from petnet.radiomics.filters.boundary import NDIMAGE_MODES, Boundary
+from petnet.radiomics.kernels.threads import cores, run_all
 
-__all__ = ["Product", "Taps", "centred", "convolve", "each_response", "in_threads", "weighted_sum"]
+__all__ = [
+    "Product",
+    "Taps",
+    "centred",
+    "convolve",
+    "each_response",
+    "in_threads",
+    "pass_in_threads",
+    "weighted_sum",
+]
+
+#: Voxels that a thread should have to convolve at least.
+PIECE_VOXELS = 100_000
 
 #: A one-dimensional kernel of odd length; its middle tap is the one that falls on the voxel.
 Taps = tuple[float, ...]
@@ -26,17 +37,32 @@ def centred(taps: Sequence[float]) -> Taps:
     return plain if len(plain) % 2 else (*plain, 0.0)
 
 
-def in_threads(work: Callable[[slice], None], n: int) -> None:
-    """Call `work` on slices that cover 0..n-1, one per core; `work` must release the GIL."""
-    workers = min(os.cpu_count() or 1, n)
+def in_threads(work: Callable[[slice], None], n: int, pieces: int) -> None:
+    """Call `work`, which must release the GIL, on slices that cover 0..n-1.
+
+    There are as many slices as cores, but no more than `pieces`: threads cost more than they save
+    where the work is small.
+    """
+    workers = max(1, min(cores(), n, pieces))
     edges = [n * i // workers for i in range(workers + 1)]
-    parts = [slice(start, stop) for start, stop in itertools.pairwise(edges)]
-    if workers < 2:
-        for part in parts:
-            work(part)
-        return
-    with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(work, parts))
+    run_all(work, [slice(start, stop) for start, stop in itertools.pairwise(edges)])
+
+
+def pass_in_threads(
+    one_pass: Callable[[NDArray[np.float64], NDArray[np.float64]], None],
+    values: NDArray[np.float64],
+    axis: int,
+) -> NDArray[np.float64]:
+    """Return what `one_pass(source, result)` along `axis` makes of slabs across another axis."""
+    result = np.empty_like(values)
+    across = 1 if axis == 0 else 0
+
+    def one_slab(part: slice) -> None:
+        slab = (slice(None),) * across + (part,)
+        one_pass(values[slab], result[slab])
+
+    in_threads(one_slab, values.shape[across], values.size // PIECE_VOXELS)
+    return result
 
 
 def convolve(
@@ -47,16 +73,12 @@ def convolve(
 
     if len(taps) == 1:
         return values * taps[0]
-    result = np.empty_like(values)
-    across = 1 if axis == 0 else 0
+    mode = NDIMAGE_MODES[boundary]
 
-    def one_slab(part: slice) -> None:
-        slab = (slice(None),) * across + (part,)
-        mode = NDIMAGE_MODES[boundary]
-        ndimage.convolve1d(values[slab], taps, axis=axis, output=result[slab], mode=mode)
+    def one_pass(source: NDArray[np.float64], result: NDArray[np.float64]) -> None:
+        ndimage.convolve1d(source, taps, axis=axis, output=result, mode=mode)
 
-    in_threads(one_slab, values.shape[across])
-    return result
+    return pass_in_threads(one_pass, values, axis)
 
 
 def each_response(

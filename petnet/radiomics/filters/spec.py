@@ -281,7 +281,7 @@ class SeparableWavelet:
     code: ClassVar[str] = "25BO"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.wavelet, str) or self.wavelet not in _orthogonal_wavelets():
+        if not isinstance(self.wavelet, str) or not _is_orthogonal(self.wavelet):
             expected = "an orthogonal wavelet of PyWavelets (haar, db2, coif1, sym4, ...)"
             raise refuse(self, "wavelet", expected, self.wavelet)
         subband = self.subband
@@ -403,8 +403,7 @@ class Riesz:
 Filter = Mean | LaplacianOfGaussian | Laws | Gabor | SeparableWavelet | Simoncelli | Riesz
 
 
-def _orthogonal_wavelets() -> set[str]:
+def _is_orthogonal(wavelet: str) -> bool:
     import pywt
 
-    names = pywt.wavelist(kind="discrete")
-    return {name for name in names if pywt.Wavelet(name).orthogonal}
+    return wavelet in pywt.wavelist(kind="discrete") and bool(pywt.Wavelet(wavelet).orthogonal)
