@@ -1,8 +1,7 @@
 """Surface of a binary mask by marching cubes at 0.5, without building the mesh.
 
 On a binary mask every mesh vertex lies in the middle of a grid edge, so that a cell of 2×2×2 voxels
-has one of 256 patterns. Area and volume of the closed mesh are sums over a table of patterns, and
-its outermost vertices are the first and last crossings of the mask along each line of voxels.
+has one of 256 patterns, and area and volume of the closed mesh are sums over a table of patterns.
 
 The table is made here rather than typed: cut edges are linked face by face into closed polygons,
 and each polygon is cut into triangles. On patterns without ambiguous faces the triangles are those
@@ -13,11 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["mesh_area_and_volume", "outermost_vertices"]
+__all__ = ["areas_and_volumes"]
 
 Edge = tuple[int, int]
 Triangle = tuple[int, int, int]
@@ -90,66 +90,53 @@ def _cut(polygon: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @cache
 def _table() -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return all triangles in unit cells: pattern (T,), weight (T,) and corners (T, 3, 3)."""
-    patterns, weights, triangles = [], [], []
+    """Return all triangles in unit cells: pattern (T,), area vector (T, 3) and middle's x (T,).
+
+    Where a polygon is cut in several ways, each of them counts for its share of the area vector.
+    """
+    patterns, vectors, middles = [], [], []
     for pattern in range(1, 255):
         for polygon in _polygons(pattern):
             ways = _cut(polygon)
-            n = ways.shape[0] * ways.shape[1]
-            patterns.append(np.full(n, pattern))
-            weights.append(np.full(n, 1 / ways.shape[0]))
-            triangles.append(ways.reshape(n, 3, 3))
-    return np.concatenate(patterns), np.concatenate(weights), np.concatenate(triangles)
+            triangles = ways.reshape(-1, 3, 3)
+            patterns.append(np.full(len(triangles), pattern))
+            vectors.append(_cross(triangles) / (2 * len(ways)))
+            middles.append(triangles[..., 0].mean(axis=-1))
+    return np.concatenate(patterns), np.concatenate(vectors), np.concatenate(middles)
 
 
-def mesh_area_and_volume(
-    mask: NDArray[np.bool_], spacing_mm: Sequence[float]
-) -> tuple[float, float]:
-    """Return surface area (mm²) and volume (mm³) of the marching-cubes mesh of a mask.
+def areas_and_volumes(
+    patterns: NDArray[np.int64], spacing_mm: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return surface area (mm²) and volume (mm³) of the marching-cubes meshes of masks.
 
     Parameters
     ----------
-    mask : (X, Y, Z) bool
-    spacing_mm : three floats
+    patterns : (R, 256, 2) int64
+        As `mesh_patterns` counts them.
+    spacing_mm : (R, 3) float64
+
+    Returns
+    -------
+    areas, volumes : (R,) float64
 
     Notes
     -----
     The volume is the flux of the field (x, 0, 0) through the closed mesh, which equals it by the
     divergence theorem.
     """
-    padded = np.pad(mask, 1).astype(np.uint8)
-    cells = np.zeros(tuple(n - 1 for n in padded.shape), dtype=np.uint8)
-    for corner in range(8):
-        x, y, z = corner >> 2 & 1, corner >> 1 & 1, corner & 1
-        part = padded[x : padded.shape[0] - 1 + x, y : padded.shape[1] - 1 + y]
-        cells |= part[..., z : padded.shape[2] - 1 + z] << corner
-    where = np.flatnonzero((cells > 0) & (cells < 255))
-    pattern = cells.ravel()[where]
-    x_of_cell = where // (cells.shape[1] * cells.shape[2])
-    count = np.bincount(pattern, minlength=256)
-    x_sum = np.bincount(pattern, weights=x_of_cell, minlength=256)
+    of_triangle, vectors, middle = _table()
 
-    of_triangle, weight, triangles = _table()
-    n = weight * count[of_triangle]
-    area = np.linalg.norm(_cross(triangles * np.asarray(spacing_mm)), axis=-1) / 2
-    x_area = _cross(triangles)[..., 0] / 2
-    flux = x_area * (weight * x_sum[of_triangle] + triangles[..., 0].mean(axis=-1) * n)
-    return float((area * n).sum()), abs(float(flux.sum())) * float(np.prod(spacing_mm))
+    def total(counts: NDArray[np.int64], each: NDArray[np.float64]) -> NDArray[Any]:
+        """Sum over triangles; row by row, so that a region's result knows nothing of its batch."""
+        per_pattern = np.bincount(of_triangle, each, minlength=256)
+        return (counts * per_pattern).sum(axis=-1)
 
-
-def outermost_vertices(mask: NDArray[np.bool_], spacing_mm: Sequence[float]) -> NDArray[np.float64]:
-    """Return (V, 3) mesh vertices in mm: the first and last of each line of voxels.
-
-    Vertices between those two on the same line lie within their convex hull.
-    """
-    found = []
-    for axis in range(3):
-        lines = np.moveaxis(mask, axis, -1)
-        u, v = np.nonzero(lines.any(axis=-1))
-        lines = lines[u, v]
-        first = lines.argmax(axis=-1) - 0.5
-        last = lines.shape[-1] - 0.5 - lines[:, ::-1].argmax(axis=-1)
-        for along in (first, last):
-            found.append(np.insert(np.stack([u, v], axis=-1).astype(float), axis, along, axis=-1))
-    vertices: NDArray[np.float64] = np.concatenate(found) * np.asarray(spacing_mm)
-    return vertices
+    # a triangle of the cell at x adds its area across x times (x + its own middle)
+    flux = total(patterns[..., 0], vectors[:, 0] * middle) + total(patterns[..., 1], vectors[:, 0])
+    areas = np.empty(len(patterns))
+    distinct, which = np.unique(spacing_mm, axis=0, return_inverse=True)
+    for k, (x, y, z) in enumerate(distinct):
+        scaled = np.linalg.norm(vectors * [y * z, x * z, x * y], axis=-1)
+        areas[which == k] = total(patterns[which == k, :, 0], scaled)
+    return areas, np.abs(flux) * np.prod(spacing_mm, axis=1)

@@ -1,58 +1,133 @@
-"""Morphological features (IBSI HCUG) of a mask in three dimensions."""
+"""Morphological features (IBSI HCUG) of masks in three dimensions."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from petnet.radiomics.marching import mesh_area_and_volume, outermost_vertices
+from petnet.radiomics.autocorrelation import spatial_autocorrelation
+from petnet.radiomics.catalogue import features_of
+from petnet.radiomics.enclosing import diameter, enclosing_ellipsoid, hull_of_mesh, oriented_box
+from petnet.radiomics.kernels.cpu_shape import (
+    coordinate_moments,
+    intensity_moments,
+    mesh_patterns,
+)
+from petnet.radiomics.kernels.threads import run_all
+from petnet.radiomics.marching import areas_and_volumes
 from petnet.radiomics.preprocess import Region
 
-__all__ = ["ellipsoid_area", "morphology_features"]
+__all__ = ["ellipsoid_area", "morphology_batch", "morphology_features"]
 
 NAN = float("nan")
 LEGENDRE_TERMS = 20
+AUTOCORRELATION = ("morans_i_index", "gearys_c_measure")
 
 
 def morphology_features(region: Region) -> dict[str, float]:
-    """Compute the IBSI morphological features of a region.
+    """Compute the IBSI morphological features of a region; `morphology_batch` of a single one."""
+    return morphology_batch([region])[0]
+
+
+def morphology_batch(
+    regions: Sequence[Region], autocorrelation: bool = True
+) -> list[dict[str, float]]:
+    """Compute the IBSI morphological features of many regions.
 
     Parameters
     ----------
-    region : Region
-        At least one voxel in its morphological mask.
+    regions : sequence of Region
+        At least one voxel in each morphological mask.
+    autocorrelation : bool
+        With Moran's I and Geary's C, which take most of the time in large regions.
 
     Returns
     -------
-    dict of str to float
+    list of dict of str to float
         In mm, mm², mm³ or no unit; integrated intensity in the image's unit times mm³. Undefined
-        is NaN: elongation and flatness when the major axis is zero (one voxel), ellipsoid densities
-        when the ellipsoid has no volume (voxels in one plane), centre of mass shift and integrated
-        intensity when no voxel is left in the intensity mask or its intensities sum to zero.
+        is NaN: elongation and flatness when the major axis is zero (one voxel), densities by the
+        approximate enclosing ellipsoid when it has no volume (voxels in one plane), centre of mass
+        shift and integrated intensity when no voxel is left in the intensity mask (the shift also
+        when its intensities sum to zero), Moran's I and Geary's C when fewer than two voxels are
+        left in it or all have one intensity.
 
     Notes
     -----
-    Volume, surface, hull and diameter are those of the marching-cubes mesh at 0.5
-    (`petnet.radiomics.marching`). Axes are 4 √λ of the sample covariance (N - 1) of voxel
-    centres, which is what reproduces the IBSI values.
-    Moran's I, Geary's C and the densities by minimal boxes and ellipsoids are not computed.
+    Volume, surface, hull, diameter and all enclosing bodies but the approximate ellipsoid are those
+    of the marching-cubes mesh at 0.5 (`petnet.radiomics.marching`). Axes are 4 √λ of the sample
+    covariance (N - 1) of voxel centres, which is what reproduces the IBSI values. The oriented
+    bounding box and the minimum volume enclosing ellipsoid are not standardised by IBSI; see
+    `petnet.radiomics.enclosing` for what they are here.
     Source: doi:10.1148/radiol.2020191145.
     """
-    mask, spacing = region.morphological, np.asarray(region.spacing_mm)
-    area, volume = mesh_area_and_volume(mask, region.spacing_mm)
-    centres = np.argwhere(mask) * spacing
-    found = {
-        "volume_mesh": volume,
-        "volume_voxel_counting": len(centres) * float(np.prod(spacing)),
-        "surface_area_mesh": area,
-    }
-    found |= _roundness(volume, area)
-    found |= _intensity_weighted(region, centres.mean(axis=0), volume)
-    found |= _hull(mask, spacing, volume, area)
-    found |= _axes(centres, volume, area)
-    return found
+    if not regions:
+        return []
+    masks = [_as_bytes(region.morphological) for region in regions]
+    spacing = np.array([region.spacing_mm for region in regions], dtype=np.float64)
+    sizes = np.array([mask.size for mask in masks], dtype=np.int64)
+    packed = (
+        np.concatenate([mask.ravel() for mask in masks]),
+        np.cumsum(sizes) - sizes,
+        np.array([mask.shape for mask in masks], dtype=np.int32),
+    )
+    areas, volumes = areas_and_volumes(mesh_patterns(*packed), spacing)
+    counts, centres, axes = _principal_axes(coordinate_moments(*packed), spacing)
+    names = [
+        feature.name
+        for feature in features_of("morph")
+        if autocorrelation or feature.name not in AUTOCORRELATION
+    ]
+
+    def of_region(k: int) -> dict[str, float]:
+        area, volume = float(areas[k]), float(volumes[k])
+        found = {
+            "volume_mesh": volume,
+            "volume_voxel_counting": float(counts[k] * spacing[k].prod()),
+            "surface_area_mesh": area,
+        }
+        found |= _roundness(volume, area)
+        found |= _intensity_weighted(regions[k], centres[k], volume)
+        found |= _enclosed(masks[k], spacing[k], volume, area)
+        found |= _axes(axes[k], volume, area)
+        if autocorrelation:
+            both = spatial_autocorrelation(
+                regions[k].values, regions[k].intensity, regions[k].spacing_mm
+            )
+            found |= dict(zip(AUTOCORRELATION, both, strict=True))
+        return {name: found[name] for name in names}
+
+    return run_all(of_region, range(len(regions)))
+
+
+def _as_bytes(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """View a mask as 0 and 1; C order and writable, the one kind that kernels are compiled for."""
+    return np.require(mask, dtype=np.bool_, requirements=["C", "W"]).view(np.uint8)
+
+
+def _principal_axes(
+    moments: NDArray[np.int64], spacing_mm: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return voxels (R,), centre (R, 3) in mm and least, minor, major axis (R, 3) in mm.
+
+    N Σxy - Σx Σy is taken in whole numbers of any size, so that centring loses no digits.
+    """
+    n, x, y, z, xx, yy, zz, xy, xz, yz = moments.astype(object).T
+    rows = [
+        [n * xx - x * x, n * xy - x * y, n * xz - x * z],
+        [n * xy - x * y, n * yy - y * y, n * yz - y * z],
+        [n * xz - x * z, n * yz - y * z, n * zz - z * z],
+    ]
+    centred = np.array(rows, dtype=np.float64).transpose(2, 0, 1)
+    counts = moments[:, 0]
+    pairs = (counts * np.maximum(counts - 1, 1)).astype(np.float64)
+    covariance = centred / pairs[:, None, None] * spacing_mm[:, :, None] * spacing_mm[:, None]
+    eigenvalues = np.linalg.eigvalsh(covariance)
+    # rounding leaves about 1e-16 of the largest where a plane or a line has none
+    eigenvalues = np.where(eigenvalues > 1e-12 * eigenvalues[:, 2:], eigenvalues, 0.0)
+    return counts, moments[:, 1:4] / counts[:, None] * spacing_mm, 4 * np.sqrt(eigenvalues)
 
 
 def _roundness(volume: float, area: float) -> dict[str, float]:
@@ -70,46 +145,46 @@ def _roundness(volume: float, area: float) -> dict[str, float]:
 def _intensity_weighted(
     region: Region, centre_mm: NDArray[np.float64], volume: float
 ) -> dict[str, float]:
-    values = region.values[region.intensity]
-    total = float(values.sum())
-    if values.size == 0:
+    values = np.require(region.values, dtype=np.float64, requirements=["C", "W"])
+    n, total, *first = intensity_moments(values, _as_bytes(region.intensity)).tolist()
+    if n == 0:
         return {"centre_of_mass_shift": NAN, "integrated_intensity": NAN}
     shift = NAN
     if total != 0:
-        positions = np.argwhere(region.intensity) * np.asarray(region.spacing_mm)
-        shift = float(np.linalg.norm(values @ positions / total - centre_mm))
-    return {
-        "centre_of_mass_shift": shift,
-        "integrated_intensity": total / values.size * volume,
-    }
+        weighted_mm = np.array(first) / total * np.asarray(region.spacing_mm)
+        shift = float(np.linalg.norm(weighted_mm - centre_mm))
+    return {"centre_of_mass_shift": shift, "integrated_intensity": total / n * volume}
 
 
-def _hull(
-    mask: NDArray[np.bool_], spacing: NDArray[np.float64], volume: float, area: float
+def _enclosed(
+    mask: NDArray[np.uint8], spacing: NDArray[np.float64], volume: float, area: float
 ) -> dict[str, float]:
-    """Features of the mesh's convex hull and of its box along the array's axes."""
-    from scipy.spatial import ConvexHull
-    from scipy.spatial.distance import pdist
+    """Diameter of the mesh's convex hull, and densities by what encloses it."""
+    hull = hull_of_mesh(mask, spacing)
+    _, box = oriented_box(hull)
+    _, _, semi_axes = enclosing_ellipsoid(hull.points)
+    least, minor, major = semi_axes.tolist()
+    found = {"maximum_3d_diameter": diameter(hull)}
+    for name, volume_around, area_around in (
+        ("aabb", *_box_size(np.ptp(hull.points, axis=0))),
+        ("ombb", *_box_size(box)),
+        ("mvee", 4 / 3 * math.pi * major * minor * least, ellipsoid_area(major, minor, least)),
+        ("convex_hull", hull.volume, hull.area),
+    ):
+        found[f"volume_density_{name}"] = volume / volume_around
+        found[f"area_density_{name}"] = area / area_around
+    return found
 
-    vertices = outermost_vertices(mask, tuple(spacing))
-    hull = ConvexHull(vertices)
-    x, y, z = np.ptp(vertices, axis=0)
-    return {
-        "maximum_3d_diameter": float(pdist(vertices[hull.vertices]).max()),
-        "volume_density_aabb": volume / float(x * y * z),
-        "area_density_aabb": area / float(2 * (x * y + y * z + z * x)),
-        "volume_density_convex_hull": volume / float(hull.volume),
-        "area_density_convex_hull": area / float(hull.area),
-    }
+
+def _box_size(edges: NDArray[np.float64]) -> tuple[float, float]:
+    """Volume and area of a box."""
+    x, y, z = edges.tolist()
+    return x * y * z, 2 * (x * y + y * z + z * x)
 
 
-def _axes(centres: NDArray[np.float64], volume: float, area: float) -> dict[str, float]:
+def _axes(axes: NDArray[np.float64], volume: float, area: float) -> dict[str, float]:
     """Principal axes of the voxel centres and densities by the ellipsoid on them."""
-    covariance = np.cov(centres.T) if len(centres) > 1 else np.zeros((3, 3))
-    eigenvalues = np.linalg.eigvalsh(covariance)
-    # rounding leaves about 1e-16 of the largest where a plane or a line has none
-    eigenvalues = np.where(eigenvalues > 1e-12 * eigenvalues[-1], eigenvalues, 0.0)
-    least, minor, major = (4 * math.sqrt(value) for value in eigenvalues)
+    least, minor, major = axes.tolist()
     ellipsoid = math.pi / 6 * major * minor * least
     flat = ellipsoid == 0
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numba
 import numpy as np
@@ -225,7 +226,7 @@ def _distances(
             for i in range(4):
                 for j in range(4):
                     moment[i, j] += weights[k] * lifted[k, i] * lifted[k, j]
-    inverse = np.linalg.inv(moment)
+    inverse: NDArray[Any] = np.linalg.inv(moment)
     for k in range(weights.size):
         total = 0.0
         for i in range(4):
