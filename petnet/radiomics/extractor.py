@@ -31,7 +31,7 @@ from petnet.radiomics.kernels.dispatch import (
     returning_memory,
     texture_batches,
 )
-from petnet.radiomics.morphology import morphology_features
+from petnet.radiomics.morphology import morphology_batch
 from petnet.radiomics.peak import peak_features
 from petnet.radiomics.preparation import discretise, preparation_key, prepare, prepare_images
 from petnet.radiomics.preprocess import LabelBox, Levels, Region, split_labels
@@ -271,8 +271,9 @@ def _region_families(prepared: Sequence[tuple[_Table, Prepared]]) -> None:
                 table.voxels[row] = [np.count_nonzero(mask) for mask in counts]
                 _intensity_families(table, image, row, region)
             if image == ORIGINAL and "morph" in table.set.families:
-                for row, region in enumerate(regions):
-                    table.put(row, image, "morph", morphology_features(region))
+                found = morphology_batch(regions, table.set.autocorrelation)
+                for row, values in enumerate(found):
+                    table.put(row, image, "morph", values)
 
 
 def _intensity_families(table: _Table, image: str, row: int, region: Region) -> None:

@@ -27,9 +27,8 @@ def histogram_features(counts: Any, n_levels: Any) -> dict[str, Any]:
     -------
     dict of str to (R,) float64
         In grey levels; gradients in voxels per level. Undefined is NaN: everything for a region
-        without voxels; skewness and kurtosis for one occupied level (where IBSI writes 0); the
-        robust deviation where no voxel lies between the percentiles; gradients and their levels
-        for N_g = 1.
+        without voxels; the robust deviation where no voxel lies between the percentiles; gradients
+        and their levels for N_g = 1. Skewness and kurtosis of one level are 0, as IBSI says.
 
     Notes
     -----
@@ -78,18 +77,19 @@ def _or_nan(denominator: Any) -> Any:
 
 
 def _moments(p: Any, levels: Any, flat: Any) -> dict[str, Any]:
-    """Mean, variance, skewness and excess kurtosis of the population."""
+    """Mean, variance, skewness and excess kurtosis of the population; 0 where it is flat."""
     xp = array_namespace(p)
     mean = xp.sum(levels * p, axis=1)
     centred = levels - mean[:, None]
     second, third, fourth = (xp.sum(centred**n * p, axis=1) for n in (2, 3, 4))
     # the mean of one level may differ from it by rounding
     variance = xp.where(flat, xp.zeros_like(second), second)
+    divisor = xp.where(flat, xp.ones_like(second), second)
     return {
         "mean_discretised_intensity": mean,
         "discretised_intensity_variance": variance,
-        "discretised_intensity_skewness": third / _or_nan(variance) ** 1.5,
-        "excess_discretised_intensity_kurtosis": fourth / _or_nan(variance) ** 2 - 3,
+        "discretised_intensity_skewness": xp.where(flat, variance, third / divisor**1.5),
+        "excess_discretised_intensity_kurtosis": xp.where(flat, variance, fourth / divisor**2 - 3),
     }
 
 

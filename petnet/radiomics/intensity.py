@@ -34,9 +34,9 @@ def intensity_statistics(values: NDArray[np.float64]) -> dict[str, float]:
     -------
     dict of str to float
         Units of `values`, squared for variance and energy; none for skewness, excess kurtosis and
-        the two coefficients. Undefined is NaN: everything for N = 0; skewness and kurtosis of a
-        flat region; the coefficients where their denominator is zero; the robust deviation of two
-        different values, none of which lies between its percentiles.
+        the two coefficients. Skewness and excess kurtosis of a flat region are 0, as IBSI says.
+        Undefined is NaN: everything for N = 0; the coefficients where their denominator is zero;
+        the robust deviation of two different values, none of which lies between its percentiles.
 
     Notes
     -----
@@ -70,8 +70,8 @@ def intensity_statistics(values: NDArray[np.float64]) -> dict[str, float]:
     return {
         "mean_intensity": mean,
         "intensity_variance": variance,
-        "intensity_skewness": ratio(third, variance**1.5),
-        "excess_intensity_kurtosis": ratio(fourth, variance**2) - 3,
+        "intensity_skewness": third / variance**1.5 if variance > 0 else 0.0,
+        "excess_intensity_kurtosis": fourth / variance**2 - 3 if variance > 0 else 0.0,
         "median_intensity": median,
         "minimum_intensity": low,
         "10th_intensity_percentile": p10,

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from petnet.errors import InputError
 from petnet.radiomics.featureset import ORIGINAL, FeatureSet
@@ -22,6 +26,9 @@ from petnet.radiomics.preprocess import (
 from petnet.radiomics.region import SPHERE_RADIUS_MM
 from petnet.volume import Volume
 
+if TYPE_CHECKING:
+    from petnet.radiomics.filters import Filter
+
 __all__ = ["discretise", "preparation_key", "prepare", "prepare_images"]
 
 
@@ -37,18 +44,31 @@ def preparation_key(feature_set: FeatureSet) -> tuple[Any, ...]:
         feature_set.resegment_sigma,
         feature_set.filters,
         feature_set.original,
-        reach_mm(feature_set),
+        _reach_of_features(feature_set),
     )
 
 
-def prepare(image: Volume, mask: Volume | LabelBox, feature_set: FeatureSet, what: str) -> Region:
-    """Crop, resample and re-segment one region of the unfiltered image as the feature set says."""
+def prepare(
+    image: Volume,
+    mask: Volume | LabelBox,
+    feature_set: FeatureSet,
+    what: str,
+    reach_mm: float | None = None,
+) -> Region:
+    """Crop, resample and re-segment one region of the unfiltered image as the feature set says.
+
+    Parameters
+    ----------
+    reach_mm : float, optional
+        How far the surroundings go beyond the box; by default as far as the set's features look.
+    """
     _check_modality(image, feature_set, what)
+    reach = _reach_of_features(feature_set) if reach_mm is None else reach_mm
     if feature_set.spacing_mm is None:
-        region = prepare_region(image, mask, what, reach_mm=reach_mm(feature_set))
+        region = prepare_region(image, mask, what, reach_mm=reach)
     else:
         settings = feature_set.spacing_mm, feature_set.interpolation, feature_set.round_hu
-        tail = feature_set.mask_threshold, reach_mm(feature_set)
+        tail = feature_set.mask_threshold, reach
         region = resample_region(image, mask, *settings, what, *tail)
     return _resegmented(region, feature_set)
 
@@ -61,56 +81,87 @@ def prepare_images(
 ) -> dict[str, list[Region]]:
     """Return the regions of many pairs on the original and on every filtered image.
 
-    Filters see the whole image on its new grid, not rounded off at the mask; their responses are
-    computed once per image, however many masks it has. Re-segmentation looks at the unfiltered
-    image alone (IBSI-2, doi:10.1148/radiol.231319).
+    A filter sees the resampled image beyond the mask, as far as it reaches, or the whole of it.
+    Re-segmentation looks at the unfiltered image alone (IBSI-2, doi:10.1148/radiol.231319).
     """
-    if not feature_set.filters:
-        pairs = zip(images, masks, names, strict=True)
-        return {ORIGINAL: [prepare(i, m, feature_set, name) for i, m, name in pairs]}
-    made: dict[str, list[Region | None]] = {
-        name: [None] * len(images) for name in feature_set.images
-    }
-    for rows in _same_image(images):
-        for row, name, region in _filtered(images[rows[0]], masks, rows, feature_set, names):
-            made[name][row] = region
-    return {name: [r for r in regions if r is not None] for name, regions in made.items()}
-
-
-def _same_image(images: Sequence[Volume]) -> Iterator[list[int]]:
-    rows: dict[int, list[int]] = {}
-    for row, image in enumerate(images):
-        rows.setdefault(id(image), []).append(row)
-    yield from rows.values()
+    made: dict[str, list[Region]] = {name: [] for name in feature_set.images}
+    wholes = _WholeImages(feature_set)
+    for image, mask, name in zip(images, masks, names, strict=True):
+        if feature_set.original:
+            made[ORIGINAL].append(prepare(image, mask, feature_set, name))
+        for one, region in _filtered(image, mask, feature_set, name, wholes):
+            made[one].append(region)
+    return made
 
 
 def _filtered(
-    image: Volume,
-    masks: Sequence[Volume | LabelBox],
-    rows: Sequence[int],
-    feature_set: FeatureSet,
-    names: Sequence[str],
-) -> Iterator[tuple[int, str, Region]]:
-    """Yield row, image name and region of every mask of one image."""
+    image: Volume, mask: Volume | LabelBox, feature_set: FeatureSet, what: str, wholes: _WholeImages
+) -> Iterator[tuple[str, Region]]:
+    """Yield name and region of every filter's response."""
+    if not feature_set.filters:
+        return
+    from petnet.radiomics.filters import reach_voxels
+
+    asked = feature_set.spacing_mm or (None, None, None)
+    spacing = [
+        old if new is None else new for old, new in zip(image.spacing_mm, asked, strict=True)
+    ]
+    reaches = [reach_voxels(one, spacing) for one in feature_set.filters]
+    known = [n * mm for reach in reaches if reach for n, mm in zip(reach, spacing, strict=True)]
+    wide = prepare(image, mask, feature_set, what, max(known)) if known else None
+    for one, reach in zip(feature_set.filters, reaches, strict=True):
+        if reach is not None and wide is not None:
+            yield one.name, _response(wide, one, reach)
+        else:
+            yield one.name, wholes.response(image, mask, one, what)
+
+
+def _response(region: Region, one: Filter, reach: tuple[int, int, int]) -> Region:
+    """Filter as much of the surroundings as the filter reaches; what is no number is the mean."""
     from petnet.radiomics.filters import apply_filter
 
-    _check_modality(image, feature_set, names[rows[0]])
-    wholes = {}
-    for row in rows:
-        settings = feature_set.spacing_mm, feature_set.interpolation, feature_set.round_hu
-        whole = resample_whole(image, masks[row], *settings, names[row], feature_set.mask_threshold)
-        wholes[row] = _resegmented(whole, feature_set)
-        if feature_set.original:
-            yield row, ORIGINAL, crop(wholes[row], reach_mm=reach_mm(feature_set))
-    first = wholes[rows[0]]
-    for one in feature_set.filters:
-        response = apply_filter(first.values, first.spacing_mm, one)
-        for row in rows:
-            yield row, one.name, crop(wholes[row], response, reach_mm=0.0)
+    around = region.surroundings
+    assert around is not None  # asked for by the caller
+    box, tight = [], []
+    sizes = zip(region.values.shape, around.corner, around.values.shape, reach, strict=True)
+    for n, corner, size, far in sizes:
+        start = max(corner - far, 0)
+        box.append(slice(start, min(corner + n + far, size)))
+        tight.append(slice(corner - start, corner - start + n))
+    values = np.ascontiguousarray(around.values[tuple(box)], dtype=np.float64)
+    finite = np.isfinite(values)
+    if not finite.all():
+        values = np.where(finite, values, region.values[region.morphological].mean())
+    response = apply_filter(values, region.spacing_mm, one)[tuple(tight)]
+    return replace(region, values=np.ascontiguousarray(response), surroundings=None)
 
 
-def reach_mm(feature_set: FeatureSet) -> float:
-    """Return how far the features of a set look beyond the region."""
+class _WholeImages:
+    """Responses of filters that look at the whole image: once per image, if it is all numbers.
+
+    Those of the last image are kept: one float64 array of the whole grid per such filter.
+    """
+
+    def __init__(self, feature_set: FeatureSet) -> None:
+        self._set = feature_set
+        self._image: Volume | None = None
+        self._responses: dict[Filter, NDArray[np.float64]] = {}
+
+    def response(self, image: Volume, mask: Volume | LabelBox, one: Filter, what: str) -> Region:
+        """Filter the whole resampled image and crop it to the mask."""
+        from petnet.radiomics.filters import apply_filter
+
+        if image is not self._image or not np.isfinite(image.array).all():
+            self._image, self._responses = image, {}
+        settings = self._set.spacing_mm, self._set.interpolation, self._set.round_hu
+        whole = resample_whole(image, mask, *settings, what, self._set.mask_threshold)
+        if one not in self._responses:
+            self._responses[one] = apply_filter(whole.values, whole.spacing_mm, one)
+        return crop(_resegmented(whole, self._set), self._responses[one], reach_mm=0.0)
+
+
+def _reach_of_features(feature_set: FeatureSet) -> float:
+    """Return how far the features of a set look beyond the region, in mm."""
     return SPHERE_RADIUS_MM if "local" in feature_set.families else 0.0
 
 

@@ -16,7 +16,14 @@ from petnet.radiomics.extractor import (
     extract_labels,
     extract_regions,
 )
-from petnet.radiomics.filters import LaplacianOfGaussian, Mean, apply_filter
+from petnet.radiomics.filters import (
+    LaplacianOfGaussian,
+    Mean,
+    SeparableWavelet,
+    Simoncelli,
+    apply_filter,
+)
+from petnet.radiomics.preprocess import resample_whole, resegment
 from petnet.volume import Volume
 
 EVERYTHING = FeatureSet(
@@ -211,3 +218,37 @@ def test_every_family_has_columns():
     for family in FAMILIES:
         names = {c.feature.name for c in columns_of(EVERYTHING) if c.feature.family == family}
         assert names == {f.name for f in features_of(family)}
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        LaplacianOfGaussian(sigma_mm=2.0),
+        Mean(5, boundary="periodic"),
+        SeparableWavelet("db2", "LLH", pooling="average"),
+        Simoncelli(1),
+    ],
+    ids=lambda one: one.name,
+)
+@pytest.mark.parametrize("spacing", [None, (1.5, 1.5, 2.0)])
+def test_filters_see_the_whole_resampled_image(one, spacing):
+    """As the definition has it: resample all, filter all, then look at the mask."""
+    shape = (24, 20, 16)
+    image, mask = (
+        pet(noise(shape), np.diag([1.0, 1.0, 2.0, 1.0])),
+        box(shape, np.s_[9:14, 0:6, 5:9]),
+    )
+    mask = mask_of(mask, image.affine)
+    feature_set = FeatureSet("f", "PT", families=("stat",), filters=(one,), spacing_mm=spacing,
+                             original=False, resegment_range=(4.0, 9.0))  # fmt: skip
+    whole = resegment(resample_whole(image, mask, spacing), (4.0, 9.0))
+    response = apply_filter(whole.values, whole.spacing_mm, one)[whole.intensity]
+    found = extract(image, mask, feature_set, "cpu")
+    assert value(found, "stat_mean_intensity") == pytest.approx(response.mean(), abs=1e-10)
+    assert value(found, "maximum_intensity") == pytest.approx(response.max(), abs=1e-10)
+    holed = image.array.copy()
+    holed[0, 0, 0] = np.nan  # stands for the mean of the region
+    filled = np.where(np.isnan(holed), holed[mask.array].mean(dtype=float), holed)
+    first = extract(image.with_array(holed), mask, feature_set, "cpu")
+    second = extract(image.with_array(filled), mask, feature_set, "cpu")
+    assert first == pytest.approx(second, rel=1e-6, abs=1e-6)

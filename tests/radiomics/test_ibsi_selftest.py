@@ -1,6 +1,7 @@
 """The embedded phantom and consensus are those of the IBSI, and a miss is seen."""
 
 import csv
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -23,31 +24,23 @@ def test_ibsi_phantom_is_the_published_one(reference):
 
 
 def test_ibsi_consensus_rows_are_the_published_ones(reference):
-    """Codes tie our rows to the table of codes, and their names to the table of values."""
+    """Every number of the table, as often; test_ibsi_texture says which is which."""
     folder = reference / "ibsi1_reference_values"
     path = folder / "ibsi_1_reference_values_digital_phantom.csv"
     with path.open(encoding="utf-8-sig", newline="") as stream:
-        published = {
-            (row["family"], row["reference value"], row["tolerance"])
+        published = Counter(
+            (float(row["reference value"]), float(row["tolerance"]))
             for row in csv.DictReader(stream)
-        }
-    families = {
-        ("stat", None): "Statistics",
-        ("morph", None): "Morphology",
-        ("glcm", "3D_avg"): "Co-occurrence matrix (3D, averaged)",
-        ("glcm", "3D_comb"): "Co-occurrence matrix (3D, merged)",
-    }
-    numbers = {(f, float(v), float(t)) for f, v, t in published if v}
+            if row["reference value"]
+        )
     rows = selftest.consensus()
-    assert len(rows) == 91
-    for row in rows:
-        key = families[row.feature.family, row.aggregation]
-        assert (key, row.value, row.tolerance) in numbers, row
+    assert len(rows) == 482
+    assert Counter((row.value, row.tolerance) for row in rows) == published
 
 
 def test_ibsi_every_value_is_within_the_consensus():
     results = selftest.run("cpu")
-    assert len(results) == 91
+    assert len(results) == 482
     assert [r for r in results if not r.passed] == []
 
 
