@@ -26,12 +26,15 @@ class Explained:
     features : tuple of (family, feature)
     largest : float
         Relative difference up to which the reason holds; beyond it, something else is wrong.
+    ours_greater : bool
+        The reason holds only where petnet's value is the greater one.
     """
 
     library: str
     reason: str
     features: tuple[tuple[str, str], ...]
     largest: float
+    ours_greater: bool = False
 
 
 def _of(family: str, *names: str) -> tuple[tuple[str, str], ...]:
@@ -81,7 +84,8 @@ MESH = _of(
     "area_density_convex_hull",
     "integrated_intensity",
 )
-BOX = _of("morph", "volume_density_ombb", "area_density_ombb")
+BOX_VOLUME = _of("morph", "volume_density_ombb")
+BOX_AREA = _of("morph", "area_density_ombb")
 ELLIPSOID = _of("morph", "volume_density_mvee", "area_density_mvee")
 EXPLAINED: tuple[Explained, ...] = (
     Explained("pictologics", "Percentiles", PERCENTILES, 0.2),
@@ -106,18 +110,22 @@ EXPLAINED: tuple[Explained, ...] = (
     Explained("mirp", "Local intensity peak", _of("local", "local_intensity_peak"), 0.5),
     Explained("mirp", "Mesh", MESH, 0.03),
     Explained("pictologics", "Mesh", MESH, 0.001),
-    Explained("mirp", "Oriented minimum bounding box", BOX, 0.6),
-    Explained("pictologics", "Oriented minimum bounding box", BOX, 0.4),
-    Explained("mirp", "Minimum volume enclosing ellipsoid", ELLIPSOID, 0.02),
-    Explained("pictologics", "Minimum volume enclosing ellipsoid", ELLIPSOID, 0.15),
+    Explained("mirp", "Oriented minimum bounding box", BOX_VOLUME, 0.4, ours_greater=True),
+    Explained("pictologics", "Oriented minimum bounding box", BOX_VOLUME, 0.4, ours_greater=True),
+    Explained("mirp", "Oriented minimum bounding box", BOX_AREA, 0.6),
+    Explained("pictologics", "Oriented minimum bounding box", BOX_AREA, 0.4),
+    Explained("mirp", "Minimum volume enclosing ellipsoid", ELLIPSOID, 0.15),
+    Explained("pictologics", "Minimum volume enclosing ellipsoid", ELLIPSOID, 0.02),
     Explained("pyradiomics", "Mesh", MESH, 0.03),
 )
 
 
-def explanation(library: str, key: Key, relative: float) -> Explained | None:
-    """Return why a feature of a library differs by so much from petnet's, if that is known."""
+def explanation(library: str, key: Key, ours: float, theirs: float) -> Explained | None:
+    """Return why a library's value differs as it does from petnet's, if that is known."""
+    relative = relative_difference(ours, theirs)
     for one in EXPLAINED:
-        if one.library == library and key[:2] in one.features and relative <= one.largest:
+        meant = one.library == library and key[:2] in one.features
+        if meant and relative <= one.largest and (ours > theirs or not one.ours_greater):
             return one
     return None
 
@@ -129,7 +137,7 @@ def unexplained(
     found = {}
     for key in ours:
         if key in theirs:
-            relative = relative_difference(ours[key], theirs[key])
-            if relative > TOLERANCE and explanation(library, key, relative) is None:
-                found[key] = ours[key], theirs[key]
+            values = ours[key], theirs[key]
+            if relative_difference(*values) > TOLERANCE and not explanation(library, key, *values):
+                found[key] = values
     return found

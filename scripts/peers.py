@@ -23,7 +23,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from peer_differences import TOLERANCE, Explained, explanation
+from peer_differences import TOLERANCE, explanation
 from peer_runs import ALL_FAMILIES, Key, Runner, keyed, relative_difference, start, studies
 
 from petnet.errors import InputError
@@ -69,7 +69,17 @@ def ask_once(
 
 @dataclass(frozen=True)
 class Difference:
-    """The largest relative difference of a feature over all studies, and where it occurs."""
+    """A shared feature: its largest relative difference over all studies, and where that is.
+
+    Attributes
+    ----------
+    above : int
+        Studies in which it differs by more than 1e-4.
+    unexplained : int
+        Those of them for which docs/peers.md has no reason; the values are of the worst of them.
+    reason : str
+        Heading in docs/peers.md.
+    """
 
     library: str
     setting: str
@@ -79,11 +89,8 @@ class Difference:
     petnet: float
     other: float
     above: int
-
-    @property
-    def explanation(self) -> Explained | None:
-        """Why, if the difference is one that docs/peers.md accounts for."""
-        return explanation(self.library, self.key, self.relative)
+    unexplained: int
+    reason: str
 
 
 def differences(
@@ -100,14 +107,24 @@ def differences(
     """
     shared = [key for key in next(iter(ours.values())) if key in next(iter(theirs.values()))]
     for key in shared:
-        relative = {
-            study: relative_difference(values[key], theirs[study][key])
-            for study, values in ours.items()
-        }
-        worst = max(relative, key=lambda study: relative[study])
-        above = sum(value > TOLERANCE for value in relative.values())
-        values = ours[worst][key], theirs[worst][key]
-        yield Difference(library, setting, key, relative[worst], worst, *values, above)
+        off = {s: relative_difference(ours[s][key], theirs[s][key]) for s in ours}
+        why = {s: explanation(library, key, ours[s][key], theirs[s][key]) for s in ours}
+        above = [s for s in ours if off[s] > TOLERANCE]
+        wrong = [s for s in above if why[s] is None]
+        worst = max(wrong or ours, key=lambda study: off[study])
+        reason = why[worst]
+        yield Difference(
+            library,
+            setting,
+            key,
+            off[worst],
+            worst,
+            ours[worst][key],
+            theirs[worst][key],
+            len(above),
+            len(wrong),
+            reason.reason if reason is not None and above else "",
+        )
 
 
 def compare(
@@ -152,7 +169,7 @@ def page(found: Sequence[Difference], versions: Mapping[str, Any], n_studies: in
     for library, setting in dict.fromkeys((one.library, one.setting) for one in found):
         part = [one for one in found if (one.library, one.setting) == (library, setting)]
         off = [one for one in part if one.relative > TOLERANCE]
-        known = sum(one.explanation is not None for one in off)
+        known = sum(not one.unexplained for one in off)
         title = f"{versions[library]['name']} {versions[library]['version']}"
         lines.append(
             f"| {title} | {setting} | {len(part)} | {len(part) - len(off)} | {known} | "
@@ -169,7 +186,7 @@ def page(found: Sequence[Difference], versions: Mapping[str, Any], n_studies: in
         if one.relative > TOLERANCE:
             family, feature, aggregation = one.key
             name = " ".join(part for part in (family, feature, aggregation) if part)
-            why = one.explanation.reason if one.explanation else "**no**"
+            why = f"**not in {one.unexplained}**" if one.unexplained else one.reason
             lines.append(
                 f"| {one.library} | {one.setting} | {name} | {one.relative:.2g} | {one.above} | "
                 f"{one.study} | {one.petnet:.7g} | {one.other:.7g} | {why} |"
@@ -188,13 +205,12 @@ def agreement(asked: argparse.Namespace) -> int:
     text = page(found, versions, len(folders))
     asked.out.mkdir(parents=True, exist_ok=True)
     (asked.out / "agreement.md").write_text(text, encoding="utf-8")
-    rows = [vars(one) | {"explained": one.explanation is not None} for one in found]
+    rows = [vars(one) for one in found]
     (asked.out / "agreement.json").write_text(
         json.dumps({"versions": versions, "features": rows}, indent=1), encoding="utf-8"
     )
     print(text, end="")
-    unexplained = [one for one in found if one.relative > TOLERANCE and one.explanation is None]
-    return 1 if unexplained else 0
+    return 1 if any(one.unexplained for one in found) else 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
