@@ -9,16 +9,17 @@ of 2 (n - 1) only, and ŵ is real and known from an eighth of the frequencies.
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from petnet.radiomics.kernels.cpu_pairs import pair_sums
+from petnet.radiomics.kernels.cpu_pairs import pair_sums, spectral_products
 from petnet.radiomics.kernels.threads import cores, run_all
 
 __all__ = ["SPECTRA", "Spectra", "spatial_autocorrelation", "spectral_sums"]
@@ -26,7 +27,10 @@ __all__ = ["SPECTRA", "Spectra", "spatial_autocorrelation", "spectral_sums"]
 #: Estimated cost in nanoseconds of a pair, of a pair whose distance is not in a table, of an entry
 #: of that table, and of a padded voxel and octave in frequency space; what one costs anyway.
 PAIR_NS, FAR_PAIR_NS, TABLE_NS, SPECTRAL_NS, SPECTRAL_START_NS = 1.4, 4.5, 8.0, 1.3, 150_000.0
-BLOCK_BYTES = 6 << 20
+BLOCK_BYTES = 3 << 20
+SLAB = 8
+#: Below this many voxels of the box threads cost more than they save.
+THREADED_VOXELS = 30_000
 
 
 class Spectra:
@@ -110,45 +114,67 @@ def even_periods(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def spectral_sums(
-    values: Any, inside: Any, spectrum: Any, periods: Sequence[int], xp: Any, fft: Any
+    values: Any, inside: Any, spectrum: Any, periods: Sequence[int]
 ) -> tuple[float, float, float]:
     """Sum w, w·a·b and w·(a - b)² over all ordered pairs of voxels, in frequency space.
 
     Parameters
     ----------
-    values : (X, Y, Z) float64 of the array namespace `xp`
-        0 outside the mask.
-    inside : (X, Y, Z) of xp
+    values : (X, Y, Z) float64, NumPy or another array namespace
+        0 outside the mask. On the CPU the transforms are SciPy's, on all cores.
+    inside : (X, Y, Z) bool
         The mask.
     spectrum
-        `distance_spectrum(periods, ...)` as an array of xp.
+        `distance_spectrum(periods, ...)`, of the same namespace and device.
     periods : three int
         As `even_periods` gives them.
-    xp, fft : namespaces
-        numpy and scipy.fft, or cupy and cupy.fft.
     """
+    from array_api_compat import array_namespace, device, is_numpy_namespace
+
+    xp = array_namespace(values)
+    on_host = is_numpy_namespace(xp)
+    fft: Any = importlib.import_module("scipy.fft") if on_host else xp.fft
+    products: Callable[[Any, Any], Any] = spectral_products if on_host else array_products
     across_x, across_y, along_z = periods
-    fields = xp.stack([xp.asarray(inside, dtype=xp.float64), values, values * values])
-    lines = fft.rfft(xp.moveaxis(fields, 3, 1), n=along_z, axis=1)
-    mirror_x = xp.asarray([min(k, across_x - k) for k in range(across_x)])
-    mirror_y = xp.asarray([min(k, across_y - k) for k in range(across_y)])
+    nx, ny, _ = values.shape
+    shape = (3, along_z // 2 + 1, nx, ny)
+    lines = xp.empty(shape, dtype=xp.complex128, device=device(values))
+
+    def transform_slab(first: int) -> None:
+        part = slice(first, min(first + SLAB, nx))
+        mask, value = xp.astype(inside[part, ...], xp.float64), values[part, ...]
+        fields = fft.rfft(xp.stack([mask, value, value * value]), n=along_z, axis=3)
+        lines[:, :, part, :] = xp.moveaxis(fields, 3, 1)
+
+    def sum_block(first: int) -> list[float]:
+        part = slice(first, min(first + step, shape[1]))
+        block = fft.fft(lines[:, part, ...], n=across_y, axis=3)
+        block = fft.fft(block, n=across_x, axis=2)
+        return [float(total) for total in products(block, spectrum[part, ...])]
+
+    # blocks are small, so that they are still in the core's cache at their next step
     step = max(1, BLOCK_BYTES // (48 * across_x * across_y))
+    run = run_all if on_host and values.size > THREADED_VOXELS else map
+    list(run(transform_slab, range(0, nx, SLAB)))
+    found = list(run(sum_block, range(0, shape[1], step)))
+    weights, moran, squares = (math.fsum(part) for part in zip(*found, strict=True))
+    return weights, moran, 2 * (squares - moran)
 
-    def of_block(first: int) -> tuple[float, float, float]:
-        block = fft.fft(lines[:, first : first + step], n=across_y, axis=3)
-        mask, value, square = fft.fft(block, n=across_x, axis=2)
-        weight = spectrum[first : first + step][:, mirror_x][:, :, mirror_y]
-        weighted = mask * weight
-        return (
-            float(xp.vdot(weighted, mask).real),
-            float(xp.vdot(value * weight, value).real),
-            float(xp.vdot(weighted, square).real),
-        )
 
-    blocks = range(0, lines.shape[1], step)
-    found = run_all(of_block, blocks) if xp is np else [of_block(first) for first in blocks]
-    weights, products, squares = (math.fsum(part) for part in zip(*found, strict=True))
-    return weights, products, 2 * (squares - products)
+def array_products(block: Any, weight: Any) -> list[Any]:
+    """Return what `spectral_products` does, for arrays of any namespace."""
+    from array_api_compat import array_namespace
+
+    xp = array_namespace(block)
+    for axis in (1, 2):  # frequencies k and period - k have one weight
+        inner = [slice(None)] * 3
+        inner[axis] = slice(1, -1)
+        weight = xp.concat([weight, xp.flip(weight[tuple(inner)], axis=axis)], axis=axis)
+    mask, value, square = (block[k, ...] for k in range(3))
+    return [
+        xp.sum(weight * (xp.real(a) * xp.real(b) + xp.imag(a) * xp.imag(b)))
+        for a, b in ((mask, mask), (value, value), (mask, square))
+    ]
 
 
 def _paired_sums(
@@ -166,13 +192,11 @@ def _paired_sums(
     table = np.zeros(0)
     if tabled:
         sx, sy, sz = spacing_mm
-        steps = np.arange(nx * wide_y * wide_z)
-        # the nearest triple of differences that stands for a place
-        half = (wide_y // 2) * wide_z + wide_z // 2
-        z = (steps + half) % wide_z - wide_z // 2
-        y = (steps + half) // wide_z % wide_y - wide_y // 2
-        x = (steps + half) // (wide_z * wide_y)
-        squares = (x * sx) ** 2.0 + (y * sy) ** 2.0 + (z * sz) ** 2.0
+        x = (np.arange(nx) * sx) ** 2
+        y, z = (np.arange(1 - ny, ny) * sy) ** 2, (np.arange(1 - nz, nz) * sz) ** 2
+        squares = (x[:, None, None] + (y[:, None] + z)).ravel()
+        # from the place of no difference on: no voxel is paired with one after it
+        squares = squares[(ny - 1) * wide_z + nz - 1 :]
         squares[0] = np.inf
         table = 1 / np.sqrt(squares)
     sums = pair_sums(values[inside], index * np.asarray(spacing_mm), places, table)
@@ -195,11 +219,9 @@ def _sums(
     tabled, far = PAIR_NS * pairs + TABLE_NS * entries, FAR_PAIR_NS * pairs
     if min(tabled, far) <= spectral:
         return _paired_sums(values, inside, spacing_mm, tabled <= far)
-    import scipy.fft
-
     periods = even_periods(inside.shape)
     spectrum = spectra.get(periods, spacing_mm)
-    return spectral_sums(values, inside, spectrum, periods, np, scipy.fft)
+    return spectral_sums(values, inside, spectrum, periods)
 
 
 def spatial_autocorrelation(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -134,16 +135,22 @@ def _weights_to_begin_with(points: NDArray[np.float64]) -> NDArray[np.float64]:
     The three joining lines span space, so that the ends are not in one plane (Kumar and Yildirim,
     doi:10.1007/s10957-005-2653-6).
     """
-    ends = []
-    direction, joins = np.array([1.0, 0.0, 0.0]), np.zeros((2, 3))
+    ends: list[int] = []
+    direction, other = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)
     for k in range(3):
         along = points @ direction
-        ends += [along.argmin(), along.argmax()]
-        if k < 2:
-            joins[k] = points[ends[-1]] - points[ends[-2]]
-            other = joins[0] if k else np.eye(3)[np.abs(joins[0]).argmin()]
-            direction = np.cross(joins[k], other)
-    return np.bincount(ends, minlength=len(points)) / 6
+        ends += [int(along.argmin()), int(along.argmax())]
+        join = tuple((points[ends[-1]] - points[ends[-2]]).tolist())
+        if k == 0 and abs(join[1]) > abs(join[2]):
+            other = (0.0, 0.0, 1.0)
+        direction, other = _cross(join, other), join
+    weights: NDArray[np.float64] = np.bincount(ends, minlength=len(points)) / 6
+    return weights
+
+
+def _cross(a: Sequence[float], b: Sequence[float]) -> tuple[float, float, float]:
+    """Cross product; NumPy's own takes longer than all else about a small hull."""
+    return (a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0])
 
 
 def enclosing_ellipsoid(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
@@ -161,19 +168,18 @@ def enclosing_ellipsoid(points: NDArray[np.float64]) -> tuple[NDArray[np.float64
         smallest. NaN, all of them, where the points lie in one plane.
     """
     middle = points.mean(axis=0)
-    _, spread, across = np.linalg.svd(points - middle, full_matrices=False)
-    if len(points) < 4 or spread[2] <= 1e-9 * spread[0]:
+    centred = points - middle
+    squares, axes = np.linalg.eigh(centred.T @ centred / len(points))
+    if len(points) < 4 or squares[0] <= 1e-14 * squares[2]:
         return np.full(3, np.nan), np.full((3, 3), np.nan), np.full(3, np.nan)
-    # to a ball of spread one and back: the smallest ellipsoid goes along with affine maps
-    scale = spread / math.sqrt(len(points))
-    whitened = (points - middle) @ across.T / scale
+    # as if spread were the same all round: the smallest ellipsoid goes along with affine maps
+    whitened = centred @ (axes / np.sqrt(squares))
     weights = _weights_to_begin_with(whitened)
     error = ellipsoid_weights(whitened, weights, ELLIPSOID_TOLERANCE, ELLIPSOID_STEPS)
     if error > ELLIPSOID_TOLERANCE:
         raise RuntimeError(f"the enclosing ellipsoid is off by {error:.1g} after all steps")
-    white_centre = weights @ whitened
-    offset = (points - middle) - white_centre * scale @ across
-    covariance = (offset * weights[:, None]).T @ offset
-    squares, axes = np.linalg.eigh(covariance)
+    shift = weights @ centred
+    offset = centred - shift
+    squares, axes = np.linalg.eigh((offset * weights[:, None]).T @ offset)
     reach = ((offset @ axes) ** 2 / squares).sum(axis=1).max()
-    return middle + white_centre * scale @ across, axes.T, np.sqrt(squares * reach)
+    return middle + shift, axes.T, np.sqrt(squares * reach)

@@ -130,7 +130,8 @@ def areas_and_volumes(
     def total(counts: NDArray[np.int64], each: NDArray[np.float64]) -> NDArray[Any]:
         """Sum over triangles; row by row, so that a region's result knows nothing of its batch."""
         per_pattern = np.bincount(of_triangle, each, minlength=256)
-        return (counts * per_pattern).sum(axis=-1)
+        summed: NDArray[Any] = np.sum(counts * per_pattern, axis=-1)
+        return summed
 
     # a triangle of the cell at x adds its area across x times (x + its own middle)
     flux = total(patterns[..., 0], vectors[:, 0] * middle) + total(patterns[..., 1], vectors[:, 0])

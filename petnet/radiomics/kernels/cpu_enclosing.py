@@ -65,6 +65,20 @@ def _outline(flat: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 @numba.njit(cache=True, nogil=True)
+def _furthest(polygon: NDArray[np.float64], k: int, ux: float, uy: float) -> int:
+    """Run on from corner k of a convex polygon for as long as that leads further along (ux, uy)."""
+    n = polygon.shape[0]
+    here = polygon[k, 0] * ux + polygon[k, 1] * uy
+    for _ in range(n):
+        following = k + 1 if k + 1 < n else 0
+        there = polygon[following, 0] * ux + polygon[following, 1] * uy
+        if there < here:
+            break
+        k, here = following, there
+    return k
+
+
+@numba.njit(cache=True, nogil=True)
 def _smallest_rectangle(polygon: NDArray[np.float64]) -> tuple[float, float, float]:
     """Return area and direction (cosine, sine) of the smallest rectangle around a convex polygon.
 
@@ -72,36 +86,26 @@ def _smallest_rectangle(polygon: NDArray[np.float64]) -> tuple[float, float, flo
     that touch the other sides run around the polygon (rotating calipers).
     """
     n = polygon.shape[0]
-    smallest, cosine, sine = np.inf, 1.0, 0.0
+    smallest, best_x, best_y = np.inf, 1.0, 0.0
     right, top, left = 0, 0, 0
     for i in range(n):
-        j = (i + 1) % n
+        j = i + 1 if i + 1 < n else 0
         ux, uy = polygon[j, 0] - polygon[i, 0], polygon[j, 1] - polygon[i, 1]
-        length = math.sqrt(ux * ux + uy * uy)
-        if length == 0:
+        square = ux * ux + uy * uy
+        if square == 0:
             continue
-        ux, uy = ux / length, uy / length
-        right = _advance(polygon, max(right, i), ux, uy)
-        top = _advance(polygon, max(top, right), -uy, ux)
-        left = _advance(polygon, max(left, top), -ux, -uy)
-        a, b, c = polygon[right % n], polygon[left % n], polygon[top % n]
-        width = (a[0] - b[0]) * ux + (a[1] - b[1]) * uy
-        height = (polygon[i, 1] - c[1]) * -ux + (polygon[i, 0] - c[0]) * uy
-        if width * height < smallest:
-            smallest, cosine, sine = width * height, ux, uy
-    return smallest, cosine, sine
-
-
-@numba.njit(cache=True, nogil=True)
-def _advance(polygon: NDArray[np.float64], k: int, ux: float, uy: float) -> int:
-    """Run on around a convex polygon for as long as that leads further along a direction."""
-    n = polygon.shape[0]
-    for _ in range(n):
-        a, b = k % n, (k + 1) % n
-        if (polygon[b, 0] - polygon[a, 0]) * ux + (polygon[b, 1] - polygon[a, 1]) * uy < 0:
-            break
-        k += 1
-    return k
+        right = _furthest(polygon, j if i == 0 else right, ux, uy)
+        top = _furthest(polygon, right if i == 0 else top, -uy, ux)
+        left = _furthest(polygon, top if i == 0 else left, -ux, -uy)
+        # both as many times too long as the side is long
+        width = (polygon[right, 0] - polygon[left, 0]) * ux
+        width += (polygon[right, 1] - polygon[left, 1]) * uy
+        height = (polygon[top, 1] - polygon[i, 1]) * ux - (polygon[top, 0] - polygon[i, 0]) * uy
+        area = width * height / square
+        if area < smallest:
+            smallest, best_x, best_y = area, ux, uy
+    length = math.sqrt(best_x * best_x + best_y * best_y)
+    return smallest, best_x / length, best_y / length
 
 
 @numba.njit(cache=True, nogil=True)

@@ -1,4 +1,4 @@
-"""Sums over all pairs of voxels, one pair at a time."""
+"""Sums over all pairs of voxels: one pair at a time, and one frequency at a time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from petnet.radiomics.kernels.threads import cores, run_all
 
-__all__ = ["pair_sums"]
+__all__ = ["pair_sums", "spectral_products"]
 
 PIECE_PAIRS = 500_000
 
@@ -86,3 +86,39 @@ def pair_sums(
     run_all(run, range(pieces))
     total: NDArray[np.float64] = sums.sum(axis=0)
     return total
+
+
+@numba.njit(cache=True, nogil=True)
+def spectral_products(
+    block: NDArray[np.complex128], weight: NDArray[np.float64]
+) -> tuple[float, float, float]:
+    """Sum weight · conj(a) b over frequencies, real parts, of (mask, mask), (value, value), ...
+
+    Parameters
+    ----------
+    block : (3, K, Px, Py) complex128
+        Transforms of mask, values and squared values.
+    weight : (K, Px / 2 + 1, Py / 2 + 1) float64
+        Frequencies k and P - k have one weight.
+
+    Returns
+    -------
+    three float
+        Of (mask, mask), (value, value) and (mask, squares).
+    """
+    masks, values, squares = 0.0, 0.0, 0.0
+    across_x, across_y = block.shape[2:]
+    for k in range(block.shape[1]):
+        for x in range(across_x):
+            # sums of a line on their own first, which keeps rounding small
+            of_masks, of_values, of_squares = 0.0, 0.0, 0.0
+            for y in range(across_y):
+                w = weight[k, min(x, across_x - x), min(y, across_y - y)]
+                m, v, s = block[0, k, x, y], block[1, k, x, y], block[2, k, x, y]
+                of_masks += w * (m.real * m.real + m.imag * m.imag)
+                of_values += w * (v.real * v.real + v.imag * v.imag)
+                of_squares += w * (m.real * s.real + m.imag * s.imag)
+            masks += of_masks
+            values += of_values
+            squares += of_squares
+    return masks, values, squares
