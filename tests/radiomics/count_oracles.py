@@ -169,16 +169,16 @@ def glcm_array(levels, directions, shape):
 
 
 def glrlm_array(levels, directions, shape):
-    """Let runs that start at a voxel grow, all at once, until none goes on."""
+    """Let runs that start at a voxel grow, all at once, until none goes on.
+
+    Those that still go are within the box, so that a frame of one voxel is enough.
+    """
     counts = np.zeros((len(directions), *shape), dtype=np.int64)
-    n = max(levels.shape)
-    padded = np.pad(levels, n + 1)
-    centre = tuple(slice(n + 1, n + 1 + m) for m in levels.shape)
+    padded = np.pad(levels, 1)
     for d, direction in enumerate(directions):
-        before = np.roll(padded, direction, axis=(0, 1, 2))[centre]
-        going = (levels > 0) & (before != levels)
-        for length in range(1, n + 1):
-            after = np.roll(padded, -length * direction, axis=(0, 1, 2))[centre]
+        going = (levels > 0) & (shifted(padded, -direction) != levels)
+        for length in range(1, max(levels.shape) + 1):
+            after = np.roll(padded, -length * direction, axis=(0, 1, 2))[1:-1, 1:-1, 1:-1]
             ends = going & (after != levels)
             np.add.at(counts[d], (levels[ends] - 1, length - 1), 1)
             going &= ~ends

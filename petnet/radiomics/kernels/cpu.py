@@ -7,12 +7,11 @@ two of them write to the same counts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,14 +35,13 @@ from petnet.radiomics.kernels.cpu_neighbours import count_neighbourhoods, count_
 from petnet.radiomics.kernels.cpu_zones import count_zones, list_cells
 from petnet.radiomics.kernels.threads import run_all
 
-__all__ = ["glcm_counts", "texture_counts"]
+__all__ = ["texture_counts"]
 
 Task = Callable[[], Any]
 Cells = tuple[NDArray[np.int64], NDArray[np.int64]]
 
-PIECE_VOXELS = 200_000
-#: Work, in framed voxels, of a group of regions that one thread counts one family of. Less than
-#: that in all is counted without threads, whose start would cost more than they save.
+#: Work, in framed voxels, of a group of regions of which a thread counts one kind of counts. Less
+#: than that in all is counted without threads, whose start would cost more than they save.
 GROUP_VOXELS = 40_000
 
 
@@ -72,6 +70,7 @@ def texture_counts(packed: Packed, request: Request) -> TextureCounts:
         Levels of at most `request.n_levels`, 0 wherever the morphological mask is 0; fewer than
         2^31 voxels in a region.
     request : Request
+        At most 32,767 levels.
 
     Returns
     -------
@@ -86,7 +85,9 @@ def texture_counts(packed: Packed, request: Request) -> TextureCounts:
     dense = _allocate(packed, request, planes)
     job = _Job(packed, request, batch, planes, regions, dense)
     kinds = _kinds(request)
-    results = iter(_run([partial(TASKS[kind], job, group) for kind in kinds for group in groups]))
+    tasks = [partial(TASKS[kind], job, group) for kind in kinds for group in groups]
+    small = len(groups) == 1 and batch.levels.size < GROUP_VOXELS
+    results = iter([task() for task in tasks] if small else _run(tasks))
     zones = {kind: [next(results) for _ in groups] for kind in kinds}
     found: dict[str, Any] = {"histogram": regions.histogram, **dense}
     if request.planes:
@@ -212,83 +213,5 @@ def _groups(batch: Framed, n_levels: int) -> list[NDArray[np.int64]]:
     return np.split(np.arange(work.size), np.flatnonzero(np.diff(run)) + 1)
 
 
-def _run(tasks: list[Task]) -> list[Any]:
+def _run(tasks: Sequence[Task]) -> list[Any]:
     return run_all(lambda task: task(), tasks)
-
-
-@numba.njit(cache=True, nogil=True)
-def _glcm_tasks(
-    levels: NDArray[np.int32],
-    offsets: NDArray[np.int64],
-    shapes: NDArray[np.int32],
-    directions: NDArray[np.int32],
-    tasks: NDArray[np.int64],
-    counts: NDArray[np.int64],
-) -> None:
-    """Fill counts[r, d] for each task r · D + d: walk lines of z, then add the transpose."""
-    n_directions, n_levels = directions.shape[0], counts.shape[2]
-    for task in tasks:
-        r, d = task // n_directions, task % n_directions
-        nx, ny, nz = shapes[r, 0], shapes[r, 1], shapes[r, 2]
-        dx, dy, dz = directions[d, 0], directions[d, 1], directions[d, 2]
-        matrix = counts[r, d]
-        z_start, z_stop = max(0, -dz), min(nz, nz - dz)
-        for x in range(max(0, -dx), min(nx, nx - dx)):
-            for y in range(max(0, -dy), min(ny, ny - dy)):
-                here = offsets[r] + (np.int64(x) * ny + y) * nz
-                there = offsets[r] + (np.int64(x + dx) * ny + y + dy) * nz + dz
-                for z in range(z_start, z_stop):
-                    i = levels[here + z]
-                    if i > 0:
-                        j = levels[there + z]
-                        if j > 0:
-                            matrix[i - 1, j - 1] += 1
-        for i in range(n_levels):
-            matrix[i, i] *= 2
-            for j in range(i):
-                both = matrix[i, j] + matrix[j, i]
-                matrix[i, j] = both
-                matrix[j, i] = both
-
-
-def _pieces(work: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    """Cut the tasks 0..n-1 into runs of about PIECE_VOXELS of work each."""
-    piece = np.cumsum(work) // PIECE_VOXELS
-    yield from np.split(np.arange(work.size), np.flatnonzero(np.diff(piece)) + 1)
-
-
-def glcm_counts(
-    levels: NDArray[np.int32],
-    offsets: NDArray[np.int64],
-    shapes: NDArray[np.int32],
-    directions: NDArray[np.int32],
-    n_levels: int,
-) -> NDArray[np.int64]:
-    """Count symmetric grey-level co-occurrences of many regions (IBSI LFYI).
-
-    Parameters
-    ----------
-    levels : (V,) int32
-        Regions packed one after the other, each in C order; 0 is outside the mask.
-    offsets : (R,) int64
-        First voxel of each region in `levels`.
-    shapes : (R, 3) int32
-    directions : (D, 3) int32
-        Neighbour offsets in voxels; -direction is counted with +direction.
-    n_levels : int
-        L, at least the greatest level in `levels`.
-
-    Returns
-    -------
-    (R, D, L, L) int64
-        Number of ordered pairs (i, j) at index [i - 1, j - 1].
-    """
-    n_regions, n_directions = shapes.shape[0], directions.shape[0]
-    counts = np.zeros((n_regions, n_directions, n_levels, n_levels), dtype=np.int64)
-    volume = np.prod(shapes, axis=1, dtype=np.int64) + n_levels**2
-
-    def count(tasks: NDArray[np.int64]) -> None:
-        _glcm_tasks(levels, offsets, shapes, directions, tasks, counts)
-
-    run_all(count, _pieces(np.repeat(volume, n_directions)))
-    return counts
