@@ -6,6 +6,7 @@ Shared by `peers.py` (do they agree?) and `bench_texture.py` (who is faster?). T
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -136,9 +137,10 @@ class Runner:
 
     def close(self) -> None:
         """End the process."""
-        if self._process.poll() is None and self._process.stdin is not None:
-            self._process.stdin.close()
-            self._process.wait()
+        if self._process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):  # it may have ended by itself
+                self._process.stdin.close()
+        self._process.wait()
         if self._process.stdout is not None:
             self._process.stdout.close()
         self._complaints.close()
