@@ -23,6 +23,7 @@ from petnet import __version__
 from petnet.commands.request import check_flags, explain, unusable
 from petnet.commands.settings import check_settings
 from petnet.errors import PetnetError
+from petnet.files import config_folder
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -47,15 +48,6 @@ FLAGS_WITH_VALUE = (
     "--config-dir", "-cd", "--experimental-rerun", "--info", "-i", "--shell-completion", "-sc",
 )  # fmt: skip
 log = logging.getLogger(__name__)
-
-
-def config_folder() -> Path:
-    """Return the folder of the Hydra configs: beside a checkout, or inside an installed wheel."""
-    package = Path(__file__).resolve().parent
-    for folder in (package.parent / "configs", package / "configs"):
-        if (folder / "config.yaml").is_file():
-            return folder
-    raise PetnetError(f"no configs beside {package} or in it: the installation is incomplete")
 
 
 def usage() -> str:

@@ -22,6 +22,7 @@ __all__ = [
     "cannot_write",
     "check_writable",
     "check_writable_folder",
+    "config_folder",
     "content_hash",
     "hash_of",
     "intact",
@@ -187,6 +188,15 @@ def write_csv(path: Path, table: pd.DataFrame, index: bool = False) -> None:
     """Write a table as CSV, whole or not at all."""
     with atomic_path(path) as temporary:
         table.to_csv(temporary, index=index)
+
+
+def config_folder() -> Path:
+    """Return the folder of the Hydra configs: beside a checkout, or inside an installed wheel."""
+    package = Path(__file__).resolve().parent
+    for folder in (package.parent / "configs", package / "configs"):
+        if (folder / "config.yaml").is_file():
+            return folder
+    raise PetnetError(f"no configs beside {package} or in it: the installation is incomplete")
 
 
 def content_hash(path: Path) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,39 +13,99 @@ import pandas as pd
 from petnet.commands.common import build, feature_sets, open_cohort, with_suffix
 from petnet.errors import InputError
 from petnet.files import atomic_path, json_text
+from petnet.measure.described import describe_table
+from petnet.measure.study_table import study_table
 from petnet.measure.tabulate import feature_table
-from petnet.radiomics.extractor import provenance
-from petnet.units import select_units
+from petnet.units import select_studies, select_units
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from petnet.radiomics.extractor import FeatureSet
+    from petnet.task import Task
+
 log = logging.getLogger(__name__)
+UNIT_STATUS = ("unit", "patient", "stage", "status", "reason", "flagged")
+
+
+@dataclass(frozen=True, eq=False)
+class _Made:
+    """The three files, and how many units or studies are not whole."""
+
+    table: pd.DataFrame
+    status: pd.DataFrame
+    described: list[dict[str, Any]]
+    missed: int
+    index: bool
 
 
 def run(config: DictConfig) -> int:
-    """Write table, provenance and status; returns the number of units that failed."""
+    """Write table, provenance and status; returns the number of units or studies that failed."""
     out = Path(config.out)
     if out.suffix not in (".parquet", ".csv"):
         raise InputError("settings", "out", "a name ending in .parquet or .csv", str(out))
-    task = build(config.task, "task")
+    task: Task | None = build(config.task, "task") if config.get("task") else None
     sets = feature_sets(config.features)
+    made = (_units if config.rows == "unit" else _studies)(config, task, sets)
+    _write(out, made)
+    named = made.status["unit" if made.index else "study"].where(
+        lambda name: name != "", made.status["patient"]
+    )
+    for name, status, reason in zip(
+        named, made.status["status"], made.status["reason"], strict=True
+    ):
+        if status not in ("ok", "skipped"):
+            log.error("%s %s: %s", name, status, reason)
+    _say_flagged(made)
+    log.info("%d rows, %d columns in %s", len(made.table), made.table.shape[1], out)
+    return made.missed
+
+
+def _units(config: DictConfig, task: Task | None, sets: Sequence[FeatureSet]) -> _Made:
+    if task is None:
+        remedy = "Choose a task, or rows=lesion, region or study"
+        raise InputError("settings", "task", "a task, whose units the rows are", "none", remedy)
+    if config.roles is not None:
+        raise InputError("settings", "roles", "null with rows=unit: the task's", f"{config.roles}")
     units = select_units(open_cohort(config), task, labelled=False, clinical_needed=False)
     table, status = feature_table(
         units.units, task, sets, config.device, Path(config.data.cache), config.data.workers
     )
-    excluded = units.status[units.status["status"] == "excluded"].assign(stage="selection")
-    columns = ["unit", "patient", "stage", "status", "reason"]
-    rows = pd.concat([pd.DataFrame(status, columns=columns), excluded[columns]])
-    _write(out, table, [provenance(s) for s in sets], rows)
-    missed = rows[rows["status"] != "ok"]
-    for row in missed.to_dict("records"):
-        log.error("%s %s: %s", row["unit"] or row["patient"], row["status"], row["reason"])
-    log.info("%d units, %d columns in %s", len(table), table.shape[1], out)
-    return len(missed)
+    excluded = units.status[units.status["status"] == "excluded"].assign(
+        stage="selection", flagged=""
+    )
+    rows = pd.concat([pd.DataFrame(status, columns=UNIT_STATUS), excluded[list(UNIT_STATUS)]])
+    notes = {row["unit"]: row["flagged"] for row in status}
+    table["flagged"] = [notes[unit] for unit in table.index]
+    missed = int((rows["status"] != "ok").sum())
+    return _Made(table, rows, describe_table(sets, task), missed, index=True)
 
 
-def _write(out: Path, table: pd.DataFrame, described: list[Any], status: pd.DataFrame) -> None:
+def _studies(config: DictConfig, task: Task | None, sets: Sequence[FeatureSet]) -> _Made:
+    roles = None if config.roles is None else list(config.roles)
+    studies = select_studies(open_cohort(config), config.rows, task, roles)
+    references = task.references if task is not None else ()
+    made = study_table(
+        studies,
+        config.rows,
+        sets,
+        references,
+        config.device,
+        Path(config.data.cache),
+        config.data.workers,
+    )
+    described = describe_table(sets, references=references)
+    return _Made(made.table, made.status, described, made.failures, index=False)
+
+
+def _say_flagged(made: _Made) -> None:
+    flagged = int((made.table["flagged"] != "").sum())
+    if flagged:
+        what = "are too small or too flat for some features; column flagged says which"
+        log.warning("%d of %d rows %s", flagged, len(made.table), what)
+
+
+def _write(out: Path, made: _Made) -> None:
     """Write the three files, all of them or none."""
     beside = atomic_path(with_suffix(out, ".provenance.json"))
     with (
@@ -51,9 +113,9 @@ def _write(out: Path, table: pd.DataFrame, described: list[Any], status: pd.Data
         beside as text,
         atomic_path(out) as t,
     ):
-        text.write_text(json_text(described), encoding="utf-8")
-        status.to_csv(rows, index=False)
+        text.write_text(json_text(made.described), encoding="utf-8")
+        made.status.to_csv(rows, index=False)
         if out.suffix == ".csv":
-            table.to_csv(t)
+            made.table.to_csv(t, index=made.index)
         else:
-            table.to_parquet(t)
+            made.table.to_parquet(t, index=made.index)

@@ -46,6 +46,8 @@ RULES = {
     "seed": _whole(0),
     "permute": _whole(0),
     "device": _one_of("auto", "cpu", "cuda"),
+    "rows": _one_of("unit", "lesion", "region", "study"),
+    "roles": Rule("a list of roles, or null", lambda v: isinstance(v, list) and bool(v)),
     "debug": SWITCH,
     "overwrite": SWITCH,
     "workers": _whole(1),
@@ -65,7 +67,7 @@ RULES = {
     "model.resampler.k_neighbors": _whole(1),
 }
 PATHS = ("cohort", "run", "runs", "out", "data.cache")
-OPTIONAL = ("permute", "out", "model.max_correlation", "model.grid")  # may be null
+OPTIONAL = ("permute", "roles", "out", "model.max_correlation", "model.grid")  # may be null
 FOLDER_MAKERS = ("simulate", "train")  # their `out` is a folder, that of the others a file
 
 

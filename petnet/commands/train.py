@@ -27,8 +27,8 @@ from petnet.evaluation.prediction_table import truths
 from petnet.evaluation.run_folder import RunFolder, provenance, run_name
 from petnet.evaluation.summary import summarise
 from petnet.files import atomic_path, write_csv, write_json
+from petnet.measure.described import describe_table
 from petnet.radiomics.extractor import FeatureSet
-from petnet.radiomics.extractor import provenance as feature_provenance
 from petnet.units import UnitTable, select_units
 
 if TYPE_CHECKING:
@@ -217,7 +217,7 @@ def _write_inputs(
     write_csv(path / "status.csv", inputs.status)
     with atomic_path(path / "features.parquet") as temporary:
         samples.radiomics.to_parquet(temporary)
-    write_json(path / "features.provenance.json", [feature_provenance(s) for s in sets])
+    write_json(path / "features.provenance.json", describe_table(sets, task))
 
 
 def _hashes(cohort: Cohort, task: Task, inputs: Inputs) -> pd.DataFrame:

@@ -20,6 +20,8 @@ from petnet.units import UnitTable
 
 __all__ = ["Inputs", "load_inputs"]
 
+STATUS_COLUMNS = ("unit", "patient", "stage", "status", "reason", "flagged")
+
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
@@ -32,7 +34,8 @@ class Inputs:
     samples : Samples
         The same units in the same order.
     status : pandas.DataFrame
-        unit, patient, stage, status ("ok", "excluded", "failed"), reason; one row per candidate.
+        unit, patient, stage, status ("ok", "excluded", "failed"), reason, flagged (features that
+        the unit is too small or too flat for); one row per candidate.
     """
 
     table: UnitTable
@@ -99,17 +102,22 @@ def load_inputs(
         outcome=task.outcome,
     )
     notes = {row["unit"]: row["reason"] for row in rows if row["status"] == "ok" and row["reason"]}
-    return Inputs(kept, samples, _status(table, failed, notes))
+    flagged = {row["unit"]: row["flagged"] for row in feature_status if row["flagged"]}
+    return Inputs(kept, samples, _status(table, failed, notes, flagged))
 
 
 def _status(
-    table: UnitTable, failed: dict[str, dict[str, Any]], notes: dict[str, str]
+    table: UnitTable,
+    failed: dict[str, dict[str, Any]],
+    notes: dict[str, str],
+    flagged: dict[str, str],
 ) -> pd.DataFrame:
     rows = []
     for row in table.status.to_dict("records"):
         found: dict[Any, Any] = {**row, "stage": "selection"}
+        found["flagged"] = flagged.get(row["unit"], "")
         if row["status"] == "ok" and row["unit"] in notes:
             found["reason"] = notes[row["unit"]]
         found |= failed.get(row["unit"], {})
-        rows.append({k: found[k] for k in ("unit", "patient", "stage", "status", "reason")})
-    return pd.DataFrame(rows, columns=["unit", "patient", "stage", "status", "reason"])
+        rows.append({k: found[k] for k in STATUS_COLUMNS})
+    return pd.DataFrame(rows, columns=list(STATUS_COLUMNS))

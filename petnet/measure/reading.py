@@ -1,9 +1,8 @@
-"""One unit's studies: lesion quantities measured as they are read, and what texture still needs."""
+"""Units and studies as they are read: lesion quantities, and the regions that features need."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from petnet.errors import PetnetError
@@ -11,49 +10,16 @@ from petnet.ingest.quality import check_defined, implausible_hu, implausible_suv
 from petnet.measure.layout import compartment_prefix, grouped, series_prefix
 from petnet.measure.lesion import burden, lesion_quantities, nothing_delineated, reference_mean
 from petnet.measure.regions import BoxedMask, Reader, lesion_masks, once, union
+from petnet.measure.rows import Job, Reading
 from petnet.task import Task
-from petnet.units import Series, Unit
+from petnet.units import Series, Study, Unit
 from petnet.volume import Volume, read_volume
 
-__all__ = ["Image", "UnitImages", "read_unit"]
+__all__ = ["read_study", "read_unit"]
 
 
-@dataclass(frozen=True, eq=False)
-class Image:
-    """One image of a unit and the masks of its compartments, by the prefix of their columns."""
-
-    volume: Volume
-    masks: dict[str, BoxedMask]
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the voxels."""
-        return int(self.volume.array.nbytes + sum(m.array.nbytes for m in self.masks.values()))
-
-
-@dataclass(frozen=True, eq=False)
-class UnitImages:
-    """What is known of one unit.
-
-    Attributes
-    ----------
-    measured : dict of str to float
-        Lesion quantities by column.
-    images : list of Image
-        Those that features are to be computed of.
-    """
-
-    measured: dict[str, float]
-    images: list[Image]
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the voxels."""
-        return sum(image.nbytes for image in self.images)
-
-
-def read_unit(unit: Unit, task: Task, modalities: Collection[str]) -> UnitImages:
-    """Read a unit's studies; each PET, CT and label map once for all compartments.
+def read_unit(unit: Unit, task: Task, modalities: Collection[str]) -> Reading:
+    """Read a unit's studies, its one row; each PET, CT and label map once for all compartments.
 
     A compartment without a region of interest in a study that has a PET is known to hold nothing:
     its count and volumes are 0 (`nothing_delineated`). Without the study, or without its PET, there
@@ -71,7 +37,7 @@ def read_unit(unit: Unit, task: Task, modalities: Collection[str]) -> UnitImages
         HU.
     """
     measured: dict[str, float] = {}
-    images: list[Image] = []
+    jobs: list[Job] = []
     for series in unit.series:
         read = once()
         if series.pet is not None and not series.regions:
@@ -79,7 +45,7 @@ def read_unit(unit: Unit, task: Task, modalities: Collection[str]) -> UnitImages
         elif series.pet is not None:
             pet = _read_pet(series, series.pet)
             lesions = _lesions(task, series, pet, "pet", read)
-            references = _references(task, series, pet, read)
+            references = _references(task.references, series, pet, read)
             measured |= _named(
                 task,
                 series,
@@ -88,11 +54,58 @@ def read_unit(unit: Unit, task: Task, modalities: Collection[str]) -> UnitImages
                     for name, masks in lesions.items()
                 },
             )
-            images += [_image(task, series, pet, lesions)] if "PT" in modalities else []
+            jobs += _jobs(unit.id, task, series, pet, lesions) if "PT" in modalities else []
         if series.ct is not None and series.regions and "CT" in modalities:
             ct = _read_ct(series.ct)
-            images.append(_image(task, series, ct, _lesions(task, series, ct, "ct", read)))
-    return UnitImages(measured, images)
+            jobs += _jobs(unit.id, task, series, ct, _lesions(task, series, ct, "ct", read))
+    return Reading({unit.id: measured}, jobs)
+
+
+def read_study(study: Study, references: Sequence[str], modalities: Collection[str]) -> Reading:
+    """Read a study; each PET, CT and label map once for all rows.
+
+    A row whose mask or values are at fault fails by itself. A PET, CT or reference region that
+    cannot be read is the fault of all.
+
+    Parameters
+    ----------
+    references : sequence of str
+        Regions of the body whose mean uptake the rows' is set against.
+    modalities : collection of {"PT", "CT"}
+        Of the features that are wanted beside the lesion quantities.
+
+    Raises
+    ------
+    PetnetError
+        As `read_unit`.
+    """
+    series, read = study.series, once()
+    images: dict[str, Volume] = {}
+    means: dict[str, float] = {}
+    if series.pet is not None:
+        images["pet"] = _read_pet(series, series.pet)
+        means = _references(references, series, images["pet"], read)
+    if series.ct is not None and "CT" in modalities:
+        images["ct"] = _read_ct(series.ct)
+    made = Reading({}, [])
+    for row in study.rows:
+        jobs: list[Job] = []
+        measured: dict[str, float] = {}
+        try:
+            for grid, image in images.items():
+                masks = lesion_masks(row.regions, image, grid, read)
+                _check_defined(masks, image, series)
+                if grid == "pet":
+                    found = burden([lesion_quantities(*mask.cut(image)) for mask in masks], means)
+                    measured = {f"measure__{name}": value for name, value in found.items()}
+                if image.modality in modalities:
+                    jobs.append(Job(row.name, "", image, union(masks)))
+        except PetnetError as error:
+            made.failed[row.name] = str(error)
+            continue
+        made.measured[row.name] = measured
+        made.jobs.extend(jobs)
+    return made
 
 
 def _read_pet(series: Series, path: Path) -> Volume:
@@ -117,15 +130,22 @@ def _lesions(
     """Return the lesions of each compartment that has a region of interest."""
     parts = grouped(task, series)
     found = {name: lesion_masks(rois, image, native, read) for name, rois in parts.items() if rois}
-    for mask in (mask for masks in found.values() for mask in masks):
-        check_defined(*mask.cut(image), str(series.pet if native == "pet" else series.ct))
+    for masks in found.values():
+        _check_defined(masks, image, series)
     return found
 
 
-def _references(task: Task, series: Series, pet: Volume, read: Reader) -> dict[str, float]:
-    """Return the mean SUV of each of the task's reference regions; NaN for those not delineated."""
-    made = dict.fromkeys(task.references, float("nan"))
-    for name in task.references:
+def _check_defined(masks: Sequence[BoxedMask], image: Volume, series: Series) -> None:
+    for mask in masks:
+        check_defined(*mask.cut(image), str(series.pet if image.modality == "PT" else series.ct))
+
+
+def _references(
+    names: Sequence[str], series: Series, pet: Volume, read: Reader
+) -> dict[str, float]:
+    """Return the mean SUV of each reference region; NaN for those not delineated."""
+    made = dict.fromkeys(names, float("nan"))
+    for name in names:
         rois = [r for r in series.references if r.region == name]
         if rois:
             part, mask = union(lesion_masks(rois, pet, "pet", read)).cut(pet)
@@ -146,9 +166,15 @@ def _named(
     }
 
 
-def _image(
-    task: Task, series: Series, volume: Volume, lesions: Mapping[str, Sequence[BoxedMask]]
-) -> Image:
+def _jobs(
+    unit: str,
+    task: Task,
+    series: Series,
+    image: Volume,
+    lesions: Mapping[str, Sequence[BoxedMask]],
+) -> list[Job]:
     prefix = series_prefix(task, series.arm, series.timepoint)
-    masks = {prefix + compartment_prefix(name): union(masks) for name, masks in lesions.items()}
-    return Image(volume, masks)
+    return [
+        Job(unit, prefix + compartment_prefix(name), image, union(masks))
+        for name, masks in lesions.items()
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petnet.errors import InputError
+from petnet.radiomics.labels import Box, LabelBox
 from petnet.units import Region
 from petnet.volume import (
     StoredImage,
@@ -56,9 +57,10 @@ class BoxedMask:
         return cls(tuple(part.start for part in box), array, whole.shape)
 
     @property
-    def box(self) -> tuple[slice, ...]:
+    def box(self) -> Box:
         """Where the box lies on the whole grid."""
-        return tuple(slice(s, s + n) for s, n in zip(self.start, self.array.shape, strict=True))
+        x, y, z = (slice(s, s + n) for s, n in zip(self.start, self.array.shape, strict=True))
+        return x, y, z
 
     def cut(self, image: Volume) -> tuple[Volume, Volume]:
         """Return image and mask inside the box."""
@@ -67,11 +69,33 @@ class BoxedMask:
         part = Volume(image.array[self.box], affine, image.unit, image.modality, image.tracer)
         return part, Volume(self.array, affine, "label", "MASK")
 
-    def whole(self, image: Volume) -> Volume:
-        """Return the mask on the whole grid of `image`."""
-        array = np.zeros(self.shape, dtype=bool)
-        array[self.box] = self.array
-        return Volume(array, image.affine, "label", "MASK")
+    def on(self, image: Volume) -> LabelBox:
+        """Return the mask as `extract_regions` takes it: on the grid of `image`, all of it."""
+        grid = Volume(np.broadcast_to(np.False_, self.shape), image.affine, "label", "MASK")
+        return _Placed(grid, self.box, mask=self)
+
+
+@dataclass(frozen=True, eq=False)
+class _Placed(LabelBox):
+    """A boxed mask on a grid of which nothing else is held in memory."""
+
+    mask: BoxedMask = field(kw_only=True)
+
+    def within(self, box: Box) -> NDArray[np.bool_]:
+        """Return the mask in any box of the grid, in C order."""
+        made = np.zeros([part.stop - part.start for part in box], dtype=bool)
+        starts = [max(a.start, b.start) for a, b in zip(box, self.mask.box, strict=True)]
+        stops = [min(a.stop, b.stop) for a, b in zip(box, self.mask.box, strict=True)]
+        if all(start < stop for start, stop in zip(starts, stops, strict=True)):
+            here, there = (
+                tuple(
+                    slice(start - part.start, stop - part.start)
+                    for start, stop, part in zip(starts, stops, of, strict=True)
+                )
+                for of in (box, self.mask.box)
+            )
+            made[here] = self.mask.array[there]
+        return made
 
 
 def union(masks: Sequence[BoxedMask]) -> BoxedMask:

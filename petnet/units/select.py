@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["Region", "Series", "Unit", "UnitTable", "select_units"]
+__all__ = [
+    "Region",
+    "Series",
+    "Unit",
+    "UnitTable",
+    "references_of",
+    "regions_of",
+    "select_units",
+    "series_of",
+]
 
 
 @dataclass(frozen=True)
@@ -214,7 +223,7 @@ def _candidates(cohort: Cohort, task: Task) -> tuple[list[Unit], list[dict[str, 
     if task.regions:
         rois = _in_regions(cohort, rois, task)
     by_study = {str(study): group for study, group in rois.groupby("study")}
-    references = _references(cohort, task)
+    references = references_of(cohort, task)
     studies = wanted.to_dict("records")
     shown = {s["study"]: _parts(cohort, task, by_study.get(s["study"])) for s in studies}
     made: dict[str, Unit] = {}
@@ -234,7 +243,7 @@ def _candidates(cohort: Cohort, task: Task) -> tuple[list[Unit], list[dict[str, 
             )
         for part in parts[study["patient"]]:
             own = regions.get(part, ())  # none: seen in another study of the patient, not in this
-            series = _series(cohort, study, own, references.get(study["study"], ()))
+            series = series_of(cohort, study, own, references.get(study["study"], ()))
             _add_series(made, _key(task, study["patient"], part), study, cohort, series, task)
     return [made[key] for key in sorted(made)], excluded
 
@@ -260,21 +269,22 @@ def _in_regions(cohort: Cohort, rois: pd.DataFrame, task: Task) -> pd.DataFrame:
     return rois[rois["region"].isin(task.regions)]
 
 
-def _references(cohort: Cohort, task: Task) -> dict[str, tuple[Region, ...]]:
+def references_of(cohort: Cohort, task: Task) -> dict[str, tuple[Region, ...]]:
     """Return the task's reference regions by study."""
     if not task.references:
         return {}
     rows = cohort.rois[cohort.rois["role"] == "reference"]
     rows = rows[rows["region"].isin(task.references)] if "region" in rows else rows.iloc[:0]
-    return {str(study): _regions(cohort, group) for study, group in rows.groupby("study")}
+    return {str(study): regions_of(cohort, group) for study, group in rows.groupby("study")}
 
 
-def _series(
+def series_of(
     cohort: Cohort,
     study: dict[Hashable, Any],
     regions: tuple[Region, ...],
     references: tuple[Region, ...],
 ) -> Series:
+    """Return a row of the studies table with its regions."""
     return Series(
         study["study"],
         study["arm"],
@@ -326,7 +336,7 @@ def _parts(cohort: Cohort, task: Task, group: pd.DataFrame | None) -> list[Part]
     if group is None:
         return [(None, ())] if column is None else []
     if column is None:
-        return [(None, _regions(cohort, group))]
+        return [(None, regions_of(cohort, group))]
     if column not in group:
         raise InputError(
             f"{cohort.root}: table rois",
@@ -335,12 +345,13 @@ def _parts(cohort: Cohort, task: Task, group: pd.DataFrame | None) -> list[Part]
             f"{list(group)}",
         )
     return [
-        (part if isinstance(part, str) else None, _regions(cohort, rows))
+        (part if isinstance(part, str) else None, regions_of(cohort, rows))
         for part, rows in group.groupby(column, dropna=False)
     ]
 
 
-def _regions(cohort: Cohort, rows: pd.DataFrame) -> tuple[Region, ...]:
+def regions_of(cohort: Cohort, rows: pd.DataFrame) -> tuple[Region, ...]:
+    """Return rows of the rois table, in order."""
     return tuple(
         Region(
             row["roi"],

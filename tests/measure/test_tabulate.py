@@ -143,7 +143,7 @@ def test_a_series_without_a_region_is_known_to_hold_nothing(units):
 
 def test_batches_of_any_size_give_the_same_table(units, monkeypatch):
     whole, _ = feature_table(units, TASK, [PET, CT], "cpu")
-    monkeypatch.setattr("petnet.measure.tabulate.BATCH_BYTES", 0)
+    monkeypatch.setattr("petnet.measure.rows.CHUNK_BYTES", 0)
     one_by_one, _ = feature_table(units, TASK, [PET, CT], "cpu", workers=1)
     pd.testing.assert_frame_equal(whole, one_by_one)
 
