@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 __all__ = ["convex_hull", "extreme_points"]
 
 FAR = 1 << 40
+#: Faces of the first tetrahedron beyond each edge of each face.
+NEIGHBOURS = ((1, 2, 3), (3, 2, 0), (1, 3, 0), (2, 1, 0))
 
 
 @numba.njit(cache=True, nogil=True)
@@ -148,7 +150,7 @@ def _first_faces(
     n = points.shape[0]
     for c in range(2, n):
         _set_face(points, 0, 1, c, 0, corners, planes)
-        if not np.any(planes[0, :3]):
+        if planes[0, 0] == 0 and planes[0, 1] == 0 and planes[0, 2] == 0:
             continue
         for d in range(c + 1, n):
             height = _height(planes, 0, points, d)
@@ -159,11 +161,28 @@ def _first_faces(
             _set_face(points, 0, d, p, 1, corners, planes)
             _set_face(points, p, d, q, 2, corners, planes)
             _set_face(points, q, d, 0, 3, corners, planes)
-            across[0], across[1] = (1, 2, 3), (3, 2, 0)
-            across[2], across[3] = (1, 3, 0), (2, 1, 0)
+            for face in range(4):
+                for k in range(3):
+                    across[face, k] = NEIGHBOURS[face][k]
             return c, d
         break
     return -1, -1
+
+
+@numba.njit(cache=True, nogil=True)
+def _first_seen(
+    points: NDArray[np.int64],
+    new: int,
+    planes: NDArray[np.int64],
+    dead: NDArray[np.bool_],
+    faces: NDArray[np.int64],
+    n_faces: int,
+) -> int:
+    """Return the first of some faces that a point is beyond, -1 if it is beyond none."""
+    for k in range(n_faces):
+        if not dead[faces[k]] and _height(planes, faces[k], points, new) > 0:
+            return int(faces[k])
+    return -1
 
 
 @numba.njit(cache=True, nogil=True)
@@ -266,16 +285,17 @@ def _polytope(
     dead: NDArray[np.bool_],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Merge triangles to facets and keep the true corners, which three facets share at least."""
-    normals = np.zeros((np.count_nonzero(~dead), 3), dtype=np.int64)
-    incident = np.empty((3 * normals.shape[0], 2), dtype=np.int64)
-    stack = np.empty(normals.shape[0], dtype=np.int64)
+    normals = np.zeros((dead.size, 3), dtype=np.int64)
+    incident = np.empty((3 * dead.size, 2), dtype=np.int64)
+    stack = np.empty(dead.size, dtype=np.int64)
     sharing = np.zeros(n, dtype=np.int64)
     noted_for = np.full(n, -1, dtype=np.int64)
     n_facets, n_incident = 0, 0
     for first in range(dead.size):
         if dead[first]:
             continue
-        for face in stack[: _merge_facet(first, planes, across, dead, stack)]:
+        for done in range(_merge_facet(first, planes, across, dead, stack)):
+            face = stack[done]
             for k in range(3):
                 normals[n_facets, k] += planes[face, k]
                 vertex = corners[face, k]
@@ -285,15 +305,22 @@ def _polytope(
                     incident[n_incident, 0], incident[n_incident, 1] = n_facets, vertex
                     n_incident += 1
         n_facets += 1
-    vertices = np.flatnonzero(sharing > 2)
-    sharing[vertices] = -1 - np.arange(vertices.size)
+    vertices = np.empty(n, dtype=np.int64)
+    n_vertices = 0
+    for vertex in range(n):
+        if sharing[vertex] > 2:
+            vertices[n_vertices] = vertex
+            sharing[vertex] = n_vertices
+            n_vertices += 1
+        else:
+            sharing[vertex] = -1
     kept = 0
     for k in range(n_incident):
-        place = -1 - sharing[incident[k, 1]]
+        place = sharing[incident[k, 1]]
         if place >= 0:
             incident[kept, 0], incident[kept, 1] = incident[k, 0], place
             kept += 1
-    return vertices, normals[:n_facets].copy(), incident[:kept].copy()
+    return vertices[:n_vertices].copy(), normals[:n_facets].copy(), incident[:kept].copy()
 
 
 @numba.njit(cache=True, nogil=True)
@@ -329,27 +356,32 @@ def convex_hull(
     if d < 0:
         nothing = np.empty((0, 3), dtype=np.int64)
         return np.empty(0, dtype=np.int64), nothing, np.empty((0, 2), dtype=np.int64)
-    dead[:4] = False
-    free = np.arange(2 * n)[::-1].copy()
+    free = np.empty(2 * n, dtype=np.int64)
     n_free = 2 * n - 4
+    for face in range(4):
+        dead[face] = False
+    for k in range(n_free):
+        free[k] = 2 * n - 1 - k
     seen = np.empty(2 * n, dtype=np.int64)
     rim = np.empty((2 * n, 3), dtype=np.int64)
     face_from = np.empty(n, dtype=np.int64)
-    last = np.arange(2 * n)  # faces to look at: later those at the point before
+    # faces to look at: all of them, later those at the point before
+    last = np.empty(2 * n, dtype=np.int64)
+    n_last = 2 * n
+    for face in range(n_last):
+        last[face] = face
     for new in range(2, n):
-        start = -1
-        for face in last:
-            if not dead[face] and _height(planes, face, points, new) > 0:
-                start = face
-                break
-        if start < 0 or new in (c, d):
+        start = _first_seen(points, new, planes, dead, last, n_last)
+        if start < 0:
             continue
         n_seen, n_rim = _seen_part(points, new, start, planes, corners, across, dead, seen, rim)
-        free[n_free : n_free + n_seen] = seen[:n_seen]
+        for k in range(n_seen):
+            free[n_free + k] = seen[k]
         n_free += n_seen - n_rim
-        places = free[n_free : n_free + n_rim].copy()
-        _close(points, new, rim, places, planes, corners, across, face_from)
-        dead[places] = False
-        if new > d:
-            last = places
+        _close(points, new, rim, free[n_free : n_free + n_rim], planes, corners, across, face_from)
+        for k in range(n_rim):
+            dead[free[n_free + k]] = False
+            if new > d:
+                last[k] = free[n_free + k]
+        n_last = n_rim if new > d else n_last
     return _polytope(n, planes, corners, across, dead)
