@@ -106,10 +106,10 @@ def frame(
             for y in range(width - 2):
                 target = batch.offsets[r] + plane + (x + 1) * width + y + 1
                 for z in range(depth - 2):
-                    level = levels[source + z]
+                    level = int(levels[at(source + z)])
                     if level > 0:
-                        batch.levels[target + z * plane] = level
-                        rows.histogram[rows.first[r] + rows.step * z, level - 1] += 1
+                        batch.levels[at(target + z * plane)] = level
+                        rows.histogram[at(rows.first[r] + rows.step * z), at(level - 1)] += 1
                         greatest = max(greatest, level)
                 source += depth - 2
         batch.greatest[r] = greatest

@@ -230,8 +230,8 @@ def _measure_distance(
         for y in range(width - 2):
             target = plane + (x + 1) * width + y + 1
             for z in range(depth - 2):
-                if inside[source + z]:
-                    distance[target + z * plane] = FAR
+                if inside[at(source + z)]:
+                    distance[at(target + z * plane)] = FAR
             source += depth - 2
     # a neighbour that is the voxel itself never makes the least of them lower
     step = plane if through else 0
