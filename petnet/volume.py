@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 Modality = Literal["PT", "CT", "MASK"]
-Unit = Literal["SUVbw", "SUVlbm", "SUVbsa", "SUVibw", "Bq/ml", "HU", "label"]
+Unit = Literal["SUVbw", "SUVlbm", "SUVbsa", "SUVibw", "Bq/ml", "HU", "label", "feature"]
 GEOMETRY_TOLERANCE_MM = 1e-2
 SHEAR_TOLERANCE = 1e-3
 # nibabel logs what it also raises, and what _check_header refuses before it can be mended
