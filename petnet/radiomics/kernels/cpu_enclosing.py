@@ -197,25 +197,26 @@ def boxes_around(
         The axes of the smallest box as rows.
     """
     volumes = np.empty(directions.shape[0])
-    axes, best_axes = np.eye(3), np.eye(3)
-    for k in range(directions.shape[0]):
+    axes, turned, best_axes = np.zeros((3, 3)), np.zeros((3, 3)), np.zeros((3, 3))
+    for k in range(volumes.size):
         volumes[k] = box_around(points, normals, incident, directions[k], axes)
     best = np.inf
-    for k in np.argsort(volumes)[:n_turned]:
-        volume = box_around(points, normals, incident, directions[k], axes)
-        turned = np.empty((3, 3))
+    for _ in range(min(n_turned, volumes.size)):
+        smallest = int(volumes.argmin())
+        volumes[smallest] = np.inf
+        volume = box_around(points, normals, incident, directions[smallest], axes)
         about, unchanged = 1, 1
         while unchanged < 3:
-            candidate = box_around(points, normals, incident, axes[about].copy(), turned)
+            candidate = box_around(points, normals, incident, axes[about], turned)
             if candidate < volume * (1 - 1e-9):
                 volume = candidate
-                axes[:] = turned
+                axes, turned = turned, axes
                 about, unchanged = 1, 1
             else:
                 about, unchanged = (about + 1) % 3, unchanged + 1
         if volume < best:
             best = volume
-            best_axes[:] = axes
+            best_axes = axes.copy()
     return best_axes
 
 
@@ -283,7 +284,10 @@ def _balance(lifted: NDArray[np.float64], weights: NDArray[np.float64], toleranc
     for _ in range(100):
         inverse = _distances(lifted, weights, distances)
         held = np.flatnonzero(weights > 0)
-        if np.abs(distances[held] - 4).max() <= 4 * tolerance:
+        off = 0.0
+        for k in range(held.size):
+            off = max(off, abs(distances[held[k]] - 4))
+        if off <= 4 * tolerance:
             return
         change = _newton_step(lifted[held], inverse, distances[held])
         share, first = 1.0, -1

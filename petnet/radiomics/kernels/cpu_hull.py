@@ -145,8 +145,8 @@ def _first_faces(
     corners: NDArray[np.int64],
     across: NDArray[np.int64],
     planes: NDArray[np.int64],
-) -> tuple[int, int]:
-    """Make a tetrahedron of points 0, 1, c and d; return c and d (-1 where all are coplanar)."""
+) -> int:
+    """Make a tetrahedron of points 0, 1, c and d, c < d; return d, -1 where all are coplanar."""
     n = points.shape[0]
     for c in range(2, n):
         _set_face(points, 0, 1, c, 0, corners, planes)
@@ -164,9 +164,9 @@ def _first_faces(
             for face in range(4):
                 for k in range(3):
                     across[face, k] = NEIGHBOURS[face][k]
-            return c, d
+            return d
         break
-    return -1, -1
+    return -1
 
 
 @numba.njit(cache=True, nogil=True)
@@ -352,7 +352,7 @@ def convex_hull(
     across = np.empty((2 * n, 3), dtype=np.int64)
     planes = np.empty((2 * n, 4), dtype=np.int64)
     dead = np.ones(2 * n, dtype=np.bool_)
-    c, d = _first_faces(points, corners, across, planes) if n > 3 else (-1, -1)
+    d = _first_faces(points, corners, across, planes)
     if d < 0:
         nothing = np.empty((0, 3), dtype=np.int64)
         return np.empty(0, dtype=np.int64), nothing, np.empty((0, 2), dtype=np.int64)
