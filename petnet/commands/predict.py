@@ -31,6 +31,7 @@ from petnet.evaluation.run_folder import RunFolder, finished_run
 from petnet.files import atomic_path, intact, read_json
 from petnet.models.registry import load_model
 from petnet.progress import track
+from petnet.radiomics.presets import TARGETS
 from petnet.units import UnitTable, select_units
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ log = logging.getLogger(__name__)
 STORED = (
     "petnet.task.Task",
     "petnet.imaging.config.ImagingConfig",
-    "petnet.radiomics.extractor.FeatureSet",
+    *TARGETS,
 )  # what the settings of a run folder may name: it can come from anywhere
 
 

@@ -153,6 +153,11 @@ ENGLISH = {
     "features_set": "Feature set",
     "features_image": "Image",
     "features_parts": "Series, parts and changes",
+    "gate_none": "All {rows} {units} are large and varied enough for every feature.",
+    "gate_lead": "{below} of {rows} {units} are too small or too flat for some of their features:"
+    " those values are given, and mean little.",
+    "gate_caption": "Features that mean little, and of how many {units}.",
+    "gate_why": "Why",
     "features_none": "The run has no features.parquet: no summary of features.",
     # models
     "models": "Models side by side",

@@ -13,6 +13,7 @@ from petnet.outcome import Kind
 from petnet.reporting.cards import images_section
 from petnet.reporting.cohort_tables import Cohort, cohort_of, flow_of
 from petnet.reporting.comparison import Entry, entries_of, forest_of
+from petnet.reporting.gate import gate_of
 from petnet.reporting.metrics_file import ModelMetrics
 from petnet.reporting.pages import Page, Section
 from petnet.reporting.run_files import Run, check_comparable, read_run
@@ -103,6 +104,7 @@ def _content(runs: Sequence[Run], t: Words) -> dict[str, Any]:
         "cohort_lead": _cohort_lead(page, cohort),
         "flow": flow_of(runs[0]),
         "features": runs[0].features,
+        "gate": gate_of(runs[0]),
         "forest": forest_of([e for m in page.entries if m.metrics for e in _both(m.metrics)]),
         "trained": ", ".join(
             f"{entry.label} {number(run.own.training)}"
