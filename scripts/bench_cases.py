@@ -134,10 +134,13 @@ def _small_cube(number: int) -> tuple[Array, Array]:
 
 def _lesion(edge: int, radius: float, rng: np.random.Generator) -> NDArray[np.bool_]:
     """Return a ball with an uneven surface in the middle of a cube."""
+    from scipy import ndimage
+
     axis = np.arange(edge) - (edge - 1) / 2
     grid = np.meshgrid(axis, axis, axis, indexing="ij")
     distance = np.sqrt(sum(part**2 for part in grid))
-    return distance <= radius + 0.4 * rng.standard_normal((edge, edge, edge))
+    bumps = ndimage.gaussian_filter(rng.standard_normal((edge, edge, edge)), 2.0)
+    return distance <= radius * (1 + 1.5 * bumps)
 
 
 def label_map(folder: Path) -> Case:

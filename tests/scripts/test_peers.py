@@ -299,11 +299,12 @@ def test_the_page_holds_ratios():
     from bench_report import page
     from bench_texture import Row
 
-    row = Row("all features", "128^3", 10, {"petnet": 0.5, "pictologics": 1.0}, {}, 174)
+    seconds, least = {"petnet": 0.5, "pictologics": 1.0}, {"petnet": 0.25, "pictologics": 1.0}
+    row = Row("all features", "128^3", 10, seconds, least, {}, 174)
     libraries = {"petnet": {"name": "petnet", "version": "1", "threads": 2, "device": "cpu"}}
     where = {"processor": "P", "cores": 2, "python": "3", "date": "2026-01-01"}
     text = page([row], {"machine": where, "libraries": libraries})
-    assert "| 128^3 | 10 | 0.5 | 1 | 2.00 | 174 |" in text
+    assert "| 128^3 | 10 | 0.5 | 1 | 2.00 (4.00) | 174 |" in text
     assert "petnet 1 (2 threads, cpu)" in text
 
 
