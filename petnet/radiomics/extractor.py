@@ -349,19 +349,20 @@ def _put_batch(
     n_levels: NDArray[np.int64],
 ) -> None:
     """Turn the counts of a batch into features and lay them into their tables."""
-    xp = array_namespace(batch.counts.histogram)
+    histogram = batch.counts.histogram
+    xp = array_namespace(histogram)
     levels = xp.asarray(n_levels[batch.index])
-    starts = xp.asarray(batch.packed.slice_starts)
-    columns_, values = texture_table(batch.counts, levels, starts, aggregations, families)
-    on_host = to_host(values)
-    histogram = {
-        k: to_host(v) for k, v in histogram_features(batch.counts.histogram, levels).items()
-    }
-    occupied = to_host(xp.sum(xp.astype(batch.counts.histogram > 0, xp.int64), axis=1))
+    occupied = to_host(xp.sum(xp.astype(histogram > 0, xp.int64), axis=1))
+    wanted: list[tuple[Family, str, str]] = []
+    texture = np.zeros((len(batch.index), 0))
+    if families:
+        starts = xp.asarray(batch.packed.slice_starts)
+        wanted, values = texture_table(batch.counts, levels, starts, aggregations, families)
+        texture = to_host(values)
+    of_levels = {name: to_host(v) for name, v in histogram_features(histogram, levels).items()}
     for row, k in enumerate(batch.index):
         job = jobs[k]
         job.table.levels[job.image][job.row] = occupied[row]
-        places = job.table.places(job.image, columns_)
-        job.table.values[job.row, places] = on_host[row]
+        job.table.values[job.row, job.table.places(job.image, wanted)] = texture[row]
         if "ih" in job.table.set.families:
-            job.table.put(job.row, job.image, "ih", {n: v[row] for n, v in histogram.items()})
+            job.table.put(job.row, job.image, "ih", {n: v[row] for n, v in of_levels.items()})

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
+
+import numpy as np
 
 from petnet.progress import track
 
@@ -47,5 +49,19 @@ def compile_kernels() -> None:
     from petnet.radiomics.selftest import compute_family
 
     log.info("compiling the kernels for this machine; this is done once")
-    for family in track(FAMILIES, "compiling", len(FAMILIES)):
-        compute_family(family)
+    steps = [partial(compute_family, family) for family in FAMILIES] + [_compute_large]
+    for step in track(steps, "compiling", len(steps)):
+        step()
+
+
+def _compute_large() -> None:
+    """Take the ways of large regions, and of a fixed number of bins."""
+    from petnet.radiomics.extractor import FeatureSet, compute
+    from petnet.volume import Volume
+
+    values = np.arange(40.0**3).reshape(40, 40, 40)
+    image = Volume(values, np.eye(4), "SUVbw", "PT")
+    mask = Volume(np.ones(values.shape, dtype=bool), np.eye(4), "label", "MASK")
+    families = ("stat", "ih", "morph")
+    feature_set = FeatureSet("large", "PT", families, discretisation="fixed_bin_number", bins=8)
+    compute([image], [mask], [feature_set], "cpu")

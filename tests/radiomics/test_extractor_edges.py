@@ -252,3 +252,11 @@ def test_filters_see_the_whole_resampled_image(one, spacing):
     first = extract(image.with_array(holed), mask, feature_set, "cpu")
     second = extract(image.with_array(filled), mask, feature_set, "cpu")
     assert first == pytest.approx(second, rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family_alone_has_the_values_it_has_among_all(family):
+    everything = extract(pet(noise()), mask_of(box()), EVERYTHING, "cpu")
+    alone = replace(EVERYTHING, families=(family,))
+    found = extract(pet(noise()), mask_of(box()), alone, "cpu")
+    assert found == pytest.approx({n: everything[n] for n in columns(alone)}, nan_ok=True)
