@@ -62,6 +62,7 @@ def _compute_large() -> None:
     values = np.arange(40.0**3).reshape(40, 40, 40)
     image = Volume(values, np.eye(4), "SUVbw", "PT")
     mask = Volume(np.ones(values.shape, dtype=bool), np.eye(4), "label", "MASK")
-    families = ("stat", "ih", "morph")
-    feature_set = FeatureSet("large", "PT", families, discretisation="fixed_bin_number", bins=8)
+    feature_set = FeatureSet(
+        "large", "PT", ("stat", "ih", "morph"), discretisation="fixed_bin_number", bins=8
+    )
     compute([image], [mask], [feature_set], "cpu")
