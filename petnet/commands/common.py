@@ -62,6 +62,8 @@ def _targets(value: Any) -> Iterator[str]:
 
 def feature_sets(config: DictConfig, allowed: Sequence[str] | None = None) -> list[FeatureSet]:
     """Build the feature sets of a `features` config, which may be none; `allowed` as in `build`."""
+    if config.get("maps"):
+        raise InputError("settings", "features", "feature sets, whose columns are used", "maps")
     sets = config.sets or {}
     return [build(part, f"features.sets.{name}", allowed) for name, part in sets.items()]
 

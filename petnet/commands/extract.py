@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from petnet.commands import extract_maps
 from petnet.commands.common import build, feature_sets, open_cohort, with_suffix
 from petnet.errors import InputError
 from petnet.files import atomic_path, json_text
@@ -44,6 +45,8 @@ def run(config: DictConfig) -> int:
     out = Path(config.out)
     if out.suffix not in (".parquet", ".csv"):
         raise InputError("settings", "out", "a name ending in .parquet or .csv", str(out))
+    if config.features.get("maps"):
+        return extract_maps.run(config)
     task: Task | None = build(config.task, "task") if config.get("task") else None
     sets = feature_sets(config.features)
     made = (_units if config.rows == "unit" else _studies)(config, task, sets)

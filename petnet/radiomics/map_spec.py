@@ -20,7 +20,7 @@ from petnet.radiomics.texture import Aggregation, aggregations_of
 __all__ = ["MAP_FAMILIES", "Bins", "MapSpec", "Outside"]
 
 Bins = Literal["region", "window"]
-Outside = Literal["nan", "zero"]
+Outside = Literal["undefined", "zero"]
 #: Raised whenever the same settings begin to give other maps.
 VERSION = 1
 #: Shape, peaks and volume fractions are quantities of a whole lesion, not of a box cut out of it.
@@ -51,8 +51,8 @@ class MapSpec:
     restricted : bool
         Whether windows see the region alone, or also what lies around it. Then "region" are all
         voxels that any window sees.
-    outside : {"nan", "zero"}
-        Value of the maps where the mask is not.
+    outside : {"undefined", "zero"}
+        Value of the maps where the mask is not: NaN or 0.
 
     Raises
     ------
@@ -66,7 +66,7 @@ class MapSpec:
     radius_mm: float | None = None
     bins: Bins = "region"
     restricted: bool = True
-    outside: Outside = "nan"
+    outside: Outside = "undefined"
 
     def __post_init__(self) -> None:
         if isinstance(self.features, list):  # from YAML
@@ -80,6 +80,11 @@ class MapSpec:
             object.__setattr__(self, "radius_voxels", (self.radius_voxels,) * 3)
         if self.radius_mm is not None:
             object.__setattr__(self, "radius_mm", float(self.radius_mm))
+
+    @property
+    def modality(self) -> str:
+        """Of the images that the maps are made of."""
+        return self.feature_set.modality
 
     @property
     def window(self) -> str:

@@ -177,7 +177,7 @@ def _placed(
     image: Volume, voxels: tuple[Any, ...], values: NDArray[np.float64], spec: MapSpec
 ) -> Volume:
     """Lay the values of voxels into a map."""
-    nothing = np.nan if spec.outside == "nan" else 0.0
+    nothing = np.nan if spec.outside == "undefined" else 0.0
     array = np.full(image.array.shape, nothing, dtype=np.float32)
     array[voxels] = values
     return replace(image, array=array, unit="feature")

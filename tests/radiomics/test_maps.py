@@ -295,7 +295,7 @@ def test_windows_of_which_resegmentation_leaves_nothing_are_undefined():
 def test_outside_may_be_zero():
     image, mask = study()
     spec = MapSpec(BY_NUMBER, ["stat_mean_intensity"], 1)
-    nan, zero = (one_map(image, mask, replace(spec, outside=o)) for o in ("nan", "zero"))
+    nan, zero = (one_map(image, mask, replace(spec, outside=o)) for o in ("undefined", "zero"))
     np.testing.assert_array_equal(zero, np.where(mask.array, nan, 0))
 
 
