@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal, get_args
 
 __all__ = [
@@ -253,6 +254,7 @@ CATALOGUE: tuple[Feature, ...] = (
 )
 
 
+@cache
 def features_of(family: Family) -> tuple[Feature, ...]:
     """Return the rows of one family, in the order of the columns."""
     return tuple(feature for feature in CATALOGUE if feature.family == family)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from petnet.radiomics.catalogue import (
     FAMILY_CODES,
@@ -16,7 +20,7 @@ from petnet.radiomics.catalogue import (
 from petnet.radiomics.featureset import ORIGINAL, VERSION, FeatureSet
 from petnet.radiomics.texture import aggregations_of
 
-__all__ = ["Column", "columns", "columns_of", "provenance"]
+__all__ = ["Column", "Layout", "columns", "columns_of", "layout_of", "provenance"]
 
 INTENSITY_UNIT = {"PT": "SUV", "CT": "HU"}
 LIBRARIES = ("numpy", "scipy", "numba", "array-api-compat")
@@ -53,6 +57,53 @@ def columns_of(feature_set: FeatureSet) -> Iterator[Column]:
                     yield Column(name + suffix, feature, image, aggregation)
 
 
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Where the features of a set stand in its table, and their gates.
+
+    Attributes
+    ----------
+    columns : tuple of Column
+    place : dict
+        Number of the column by image, family, name and aggregation.
+    image : (F,) int64
+        Number of the column's image in `FeatureSet.images`.
+    of_shape : (F,) bool
+        Whether the voxels of the morphological mask count, rather than those of the intensity mask.
+    least_voxels, least_levels : (F,) int64
+        Levels are 0 where there are none to count.
+    """
+
+    columns: tuple[Column, ...]
+    place: dict[tuple[str, Family, str, str | None], int]
+    image: NDArray[np.int64]
+    of_shape: NDArray[np.bool_]
+    least_voxels: NDArray[np.int64]
+    least_levels: NDArray[np.int64]
+
+
+@lru_cache(maxsize=256)
+def layout_of(feature_set: FeatureSet) -> Layout:
+    """Return the layout of a set; kept, since small regions take less time than it does."""
+    listed = tuple(columns_of(feature_set))
+    features = [column.feature for column in listed]
+    images = feature_set.images
+    return Layout(
+        listed,
+        {
+            (c.image, c.feature.family, c.feature.name, c.aggregation): k
+            for k, c in enumerate(listed)
+        },
+        np.array([images.index(column.image) for column in listed], dtype=np.int64),
+        np.array([feature.family == "morph" for feature in features], dtype=bool),
+        np.array([feature.least_voxels for feature in features], dtype=np.int64),
+        np.array(
+            [f.least_levels if f.family in TEXTURE_FAMILIES else 0 for f in features],
+            dtype=np.int64,
+        ),
+    )
+
+
 def _aggregations(family: Family, feature_set: FeatureSet) -> tuple[str | None, ...]:
     if family not in TEXTURE_FAMILIES:
         return (None,)
@@ -65,7 +116,7 @@ def columns(feature_set: FeatureSet) -> list[str]:
         from petnet.radiomics.pyradiomics import names
 
         return names(feature_set)
-    return [column.name for column in columns_of(feature_set)]
+    return [column.name for column in layout_of(feature_set).columns]
 
 
 def provenance(feature_set: FeatureSet) -> dict[str, Any]:

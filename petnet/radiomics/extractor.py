@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from petnet.errors import InputError
 from petnet.radiomics.catalogue import FAMILIES, TEXTURE_FAMILIES, Family
-from petnet.radiomics.columns import columns, columns_of, provenance
+from petnet.radiomics.columns import columns, layout_of, provenance
 from petnet.radiomics.featureset import ORIGINAL, FeatureSet
 from petnet.radiomics.histogram import histogram_features
 from petnet.radiomics.intensity import intensity_statistics
@@ -84,35 +84,35 @@ class _Table:
 
     def __init__(self, feature_set: FeatureSet, rows: int) -> None:
         self.set = feature_set
-        self.columns = list(columns_of(feature_set))
-        self.place = {
-            (c.image, c.feature.family, c.feature.name, c.aggregation): k
-            for k, c in enumerate(self.columns)
-        }
-        self.values = np.full((rows, len(self.columns)), np.nan)
+        self.layout = layout_of(feature_set)
+        self.values = np.full((rows, len(self.layout.columns)), np.nan)
         self.voxels = np.zeros((rows, 2), dtype=np.int64)  # intensity mask, morphological mask
-        self.levels = {image: np.zeros(rows, dtype=np.int64) for image in feature_set.images}
+        self.levels = np.zeros((rows, len(feature_set.images)), dtype=np.int64)
 
     def put(self, row: int, image: str, family: Family, found: Mapping[str, float]) -> None:
         """Lay the features of a family without aggregations into a row."""
+        place = self.layout.place
         for name, value in found.items():
-            k = self.place.get((image, family, name, None))
+            k = place.get((image, family, name, None))
             if k is not None:  # not asked for
                 self.values[row, k] = value
 
     def places(self, image: str, wanted: Sequence[tuple[Family, str, str]]) -> NDArray[np.int64]:
         """Return the columns of texture features of an image."""
-        return np.array([self.place[image, *column] for column in wanted], dtype=np.int64)
+        place = self.layout.place
+        return np.array([place[image, *column] for column in wanted], dtype=np.int64)
+
+    def put_levels(self, row: int, image: str, occupied: int) -> None:
+        """Note how many grey levels occur in a region."""
+        self.levels[row, self.set.images.index(image)] = occupied
 
     def flagged(self) -> NDArray[np.bool_]:
         """Return which values lie below the gate of their feature."""
-        least = np.array([c.feature.least_voxels for c in self.columns], dtype=np.int64)
-        shape = np.array([c.feature.family == "morph" for c in self.columns], dtype=bool)
-        below = np.where(shape, self.voxels[:, 1:], self.voxels[:, :1]) < least
-        for k, column in enumerate(self.columns):
-            if column.feature.least_levels > 1:
-                below[:, k] |= self.levels[column.image] < column.feature.least_levels
-        return below
+        layout = self.layout
+        voxels = np.where(layout.of_shape, self.voxels[:, 1:], self.voxels[:, :1])
+        few = voxels < layout.least_voxels
+        flagged: NDArray[np.bool_] = few | (self.levels[:, layout.image] < layout.least_levels)
+        return flagged
 
 
 def extract(
@@ -362,7 +362,7 @@ def _put_batch(
     of_levels = {name: to_host(v) for name, v in histogram_features(histogram, levels).items()}
     for row, k in enumerate(batch.index):
         job = jobs[k]
-        job.table.levels[job.image][job.row] = occupied[row]
+        job.table.put_levels(job.row, job.image, occupied[row])
         job.table.values[job.row, job.table.places(job.image, wanted)] = texture[row]
         if "ih" in job.table.set.families:
             job.table.put(job.row, job.image, "ih", {n: v[row] for n, v in of_levels.items()})
