@@ -41,6 +41,7 @@ VERBS = {
     "selftest": "compare this installation with the consensus of the IBSI",
 }
 POSITIONAL = {"diff": "runs"}  # verbs whose plain arguments are the list of one setting
+NOT_NEEDED = {"extract": "task"}  # verbs with a group that null leaves out; Hydra writes it ~task
 FAILED, MISTAKE, DEFECT, INTERRUPTED = 1, 2, 70, 130
 EXIT_FILE = "PETNET_EXIT_FILE"
 FLAGS_WITH_VALUE = (
@@ -108,7 +109,9 @@ def _run_hydra(verb: str, overrides: list[str]) -> int:
     application = hydra.main(
         version_base="1.3", config_path=str(config_folder()), config_name=verb
     )(_job(verb))
-    given = _flags_first(_named(verb, overrides))
+    spared = NOT_NEEDED.get(verb)
+    asked = [f"~{spared}" if a == f"{spared}=null" else a for a in overrides]
+    given = _flags_first(_named(verb, asked))
     with _process_state([f"petnet {verb}", *given]) as codes:
         try:
             check_flags(given)
