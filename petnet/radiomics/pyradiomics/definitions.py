@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from petnet.radiomics.intensity import intensity_statistics
 from petnet.radiomics.kernels.counts import DIRECTIONS_3D, IN_PLANE, THROUGH_PLANE, TextureCounts
 from petnet.radiomics.kernels.cuda import to_host
+from petnet.radiomics.kernels.threads import run_all
 from petnet.radiomics.preprocess import Levels
 from petnet.radiomics.pyradiomics.settings import PyRadiomicsSet
 from petnet.radiomics.texture import texture_table
@@ -239,7 +240,7 @@ def _complete_glcm(
     wanted = {row.key for row in settings.definitions}
     if "glcm_MCC" in wanted:
         found["glcm_MCC"] = np.array(
-            [_mcc(m, present) for m, present in zip(matrices, levels, strict=True)]
+            run_all(lambda k: _mcc(matrices[k], levels[k]), range(len(matrices)))
         )
 
 

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petnet.radiomics.catalogue import FAMILY_CODES, TEXTURE_FAMILIES
-from petnet.radiomics.featureset import FeatureSet
+from petnet.radiomics.featureset import ORIGINAL, FeatureSet
 from petnet.radiomics.kernels.dispatch import LevelRegions, texture_batches
 from petnet.radiomics.kernels.threads import run_all
 from petnet.radiomics.preprocess import LabelBox, Levels
 from petnet.radiomics.pyradiomics.definitions import discretise, first_order, texture_values
 from petnet.radiomics.pyradiomics.image_types import image_names
-from petnet.radiomics.pyradiomics.images import Refused, View, prepare
+from petnet.radiomics.pyradiomics.images import Refused, View, Whole, prepare, whole_image
 from petnet.radiomics.pyradiomics.names import CLASS_OF_FAMILY, Definition
 from petnet.radiomics.pyradiomics.settings import PyRadiomicsSet, settings_of
 from petnet.radiomics.pyradiomics.shape import shape_features
@@ -52,7 +52,7 @@ def _columns(settings: PyRadiomicsSet) -> Iterator[_Column]:
     if settings.image_type == "Original" or settings.families == ("morph",):
         for row in rows:
             if row.radiomics_class == "shape":
-                yield _Column(f"{settings.name}__original_{row.key}", "original", row)
+                yield _Column(f"{settings.name}__original_{row.key}", ORIGINAL, row)
     if settings.families == ("morph",):
         return
     for image in image_names(settings):
@@ -111,7 +111,7 @@ def _difference(row: Definition, settings: PyRadiomicsSet) -> str | None:
 
 
 def _unit(column: _Column, settings: PyRadiomicsSet) -> str:
-    plain = column.image == "original" and not settings.normalise
+    plain = column.image == ORIGINAL and not settings.normalise
     intensity = INTENSITY_UNIT[settings.modality] if plain else "response"
     return column.definition.unit.format(intensity=intensity)
 
@@ -155,21 +155,33 @@ def compute(
     values = np.full((len(images), len(columns)), np.nan)
     flagged = np.ones(values.shape, dtype=np.bool_)
 
-    def of_pair(k: int) -> _Region | None:
-        return _of_pair(images[k], masks[k], names[k], settings, columns)
-
-    found = run_all(of_pair, range(len(images)))
     jobs = []
-    for row, one in enumerate(found):
-        if one is not None:
-            _put(values[row], place, one.values)
-            flagged[row] = one.flagged
-            jobs += [(row, image, levels) for image, levels in one.levels.items()]
+    for rows in _rows_together(images, settings):
+        whole = whole_image(images[rows[0]], settings, names[rows[0]])
+
+        def of_pair(k: int, whole: Whole | None = whole) -> _Region | None:
+            return _of_pair(images[k], masks[k], names[k], settings, columns, whole)
+
+        for row, one in zip(rows, run_all(of_pair, rows), strict=True):
+            if one is not None:
+                _put(values[row], place, one.values)
+                flagged[row] = one.flagged
+                jobs += [(row, image, levels) for image, levels in one.levels.items()]
     for batch, of_batch in _textures(jobs, settings, device, names):
         for k, job in enumerate(batch):
             row, image, _ = jobs[job]
             _put(values[row], place, {(image, key): v[k] for key, v in of_batch.items()})
     return values, flagged
+
+
+def _rows_together(images: Sequence[Volume], settings: PyRadiomicsSet) -> list[list[int]]:
+    """Return the rows of each image where they share something of it, else all rows."""
+    if not settings.needs_whole:
+        return [list(range(len(images)))] if images else []
+    rows: dict[int, list[int]] = {}
+    for row, image in enumerate(images):
+        rows.setdefault(id(image), []).append(row)
+    return list(rows.values())
 
 
 def _put(
@@ -195,17 +207,18 @@ def _of_pair(
     name: str,
     settings: PyRadiomicsSet,
     columns: Sequence[_Column],
+    whole: Whole | None,
 ) -> _Region | None:
     """Compute a region's features but for texture; None where PyRadiomics refuses it."""
     try:
-        view = prepare(image, mask, settings, name)
+        view = prepare(image, mask, settings, name, whole)
     except Refused as reason:
         log.warning("%s: PyRadiomics computes nothing for it: %s", name, reason)
         return None
     found: dict[tuple[str, str], float] = {}
     if "morph" in settings.families:
         for feature, value in shape_features(view.shape, view.spacing_mm).items():
-            found["original", f"shape_{feature}"] = value
+            found[ORIGINAL, f"shape_{feature}"] = value
     levels: dict[str, Levels] = {}
     on_levels = settings.families != ("morph",)
     for kind, values in view.images.items() if on_levels else ():
@@ -221,17 +234,19 @@ def _of_pair(
 
 def _flags(columns: Sequence[_Column], view: View, levels: dict[str, Levels]) -> NDArray[np.bool_]:
     """Return which columns lie below the gate of their feature."""
+    voxels = np.count_nonzero(view.inside)
     occupied = {
         image: np.count_nonzero(np.bincount(binned.array.ravel())[1:])
         for image, binned in levels.items()
     }
-    voxels = np.count_nonzero(view.inside), np.count_nonzero(view.shape)
-    below = [
-        voxels[c.definition.radiomics_class == "shape"] < c.definition.least_voxels
-        or occupied.get(c.image, 2) < c.definition.least_levels
-        for c in columns
-    ]
-    return np.array(below, dtype=np.bool_)
+
+    def below(column: _Column) -> bool:
+        row = column.definition
+        if row.radiomics_class == "shape":
+            return bool(np.count_nonzero(view.shape) < row.least_voxels)
+        return bool(voxels < row.least_voxels or occupied.get(column.image, 0) < row.least_levels)
+
+    return np.array([below(column) for column in columns], dtype=np.bool_)
 
 
 def _turned(array: NDArray[Any], settings: PyRadiomicsSet) -> NDArray[Any]:
@@ -255,7 +270,7 @@ def _textures(
         levels,
         [array > 0 for array in levels],
         np.array([binned.n_levels for _, _, binned in jobs], dtype=np.int64),
-        [names[row] for row, _, _ in jobs],
+        [names[row] if i == ORIGINAL else f"{names[row]}, {i}" for row, i, _ in jobs],
     )
     for batch in texture_batches(
         regions, families, settings.aggregations, device, alpha=settings.ngldm_alpha

@@ -11,10 +11,16 @@ from numpy.typing import NDArray
 from petnet.errors import InputError
 from petnet.radiomics.labels import Box, LabelBox, bounding_box, grown, locate
 from petnet.radiomics.pyradiomics.image_types import filtered
+from petnet.radiomics.pyradiomics.resampling import (
+    new_spacing,
+    places_of_grid,
+    resample,
+    resample_mask,
+)
 from petnet.radiomics.pyradiomics.settings import PyRadiomicsSet
 from petnet.volume import Volume, check_same_grid
 
-__all__ = ["Refused", "View", "prepare"]
+__all__ = ["Refused", "View", "Whole", "prepare", "whole_image"]
 
 
 class Refused(Exception):
@@ -43,14 +49,60 @@ class View:
     spacing_mm: tuple[float, float, float]
 
 
-def prepare(image: Volume, mask: Volume | LabelBox, settings: PyRadiomicsSet, what: str) -> View:
-    """Normalise, resample, crop, re-segment and filter as PyRadiomics does.
+@dataclass(frozen=True, eq=False)
+class Whole:
+    """What the regions of one image share.
+
+    Attributes
+    ----------
+    array : (X, Y, Z) array
+        The image, normalised if asked for.
+    images : dict of str to (X, Y, Z) array
+        By name, what filters make of it; empty where each region is filtered in its own frame.
+    """
+
+    array: NDArray[Any]
+    images: dict[str, NDArray[Any]]
+
+
+def whole_image(image: Volume, settings: PyRadiomicsSet, what: str) -> Whole | None:
+    """Prepare what regions share; None where every region needs its own voxels alone.
+
+    Raises
+    ------
+    InputError
+        A value of an image to be filtered is no finite number.
+    """
+    if not settings.needs_whole:
+        return None
+    array = _as_stored(image.array, settings)
+    if settings.normalise:
+        array = _normalised(array, settings)
+    if not settings.filters_whole:
+        return Whole(array, {})
+    _check_finite(array, "intensities", what)
+    return Whole(array, dict(filtered(array, image.spacing_mm, settings, what)))
+
+
+def prepare(
+    image: Volume,
+    mask: Volume | LabelBox,
+    settings: PyRadiomicsSet,
+    what: str,
+    whole: Whole | None = None,
+) -> View:
+    """Resample, crop, re-segment and filter as PyRadiomics does.
+
+    Parameters
+    ----------
+    whole : Whole, optional
+        `whole_image` of the image.
 
     Raises
     ------
     InputError
         Another modality than the set's, different grids, an empty mask, or a value that is no
-        finite number where one is needed: inside the mask, or anywhere for a filter.
+        finite number where one is needed: inside the mask, or around it for a filter.
     Refused
         PyRadiomics refuses the region: too small, too flat, or lost on the way.
     """
@@ -59,61 +111,64 @@ def prepare(image: Volume, mask: Volume | LabelBox, settings: PyRadiomicsSet, wh
         raise InputError(what, "modality", expected, image.modality)
     place = locate(mask, what)
     check_same_grid(image, place.volume, f"{what}: mask and image")
-    array, inside, spacing = _on_grid(_as_stored(image, settings), place, image, settings)
+    array, inside, spacing = _on_grid(image, place, settings, whole)
     box = _checked(inside, settings)
     kept = inside
     if settings.resegment is not None:
         kept = _resegmented(array, inside, settings)
         box = _checked(kept, settings)
-    if not np.isfinite(array[inside] if settings.image_type == "Original" else array).all():
-        where = "inside the mask" if settings.image_type == "Original" else "around the mask"
-        raise InputError(what, f"intensities {where}", "finite numbers", "NaN or infinity")
-    images = {
-        name: np.ascontiguousarray(made[box])
-        for name, made in filtered(array, spacing, settings, what)
-    }
+    if whole is not None and whole.images:
+        images = {name: made[place.box][box] for name, made in whole.images.items()}
+    else:
+        in_frame = settings.image_type != "Original"
+        _check_finite(array if in_frame else array[inside], "intensities in the mask", what)
+        images = {name: made[box] for name, made in filtered(array, spacing, settings, what)}
+    # PyRadiomics crops the mask that shape is taken from, too, to what re-segmentation left
     shape = kept if settings.resegment_shape else inside
-    # PyRadiomics crops the whole mask, too, to the box of what re-segmentation left
-    return View(images, np.ascontiguousarray(kept[box]), np.ascontiguousarray(shape[box]), spacing)
+    return View(images, kept[box], shape[box], spacing)
 
 
-def _as_stored(image: Volume, settings: PyRadiomicsSet) -> NDArray[Any]:
+def _check_finite(values: NDArray[Any], field: str, what: str) -> None:
+    if not np.isfinite(values).all():
+        bad = np.count_nonzero(~np.isfinite(values))
+        found = f"NaN or infinity in {bad} of {values.size} voxels"
+        raise InputError(what, field, "finite numbers", found)
+
+
+def _as_stored(array: NDArray[Any], settings: PyRadiomicsSet) -> NDArray[Any]:
     """Return the array in the type that PyRadiomics would read from the file.
 
     petnet keeps images as float32. A CT of whole numbers was a file of integers, which PyRadiomics
     keeps; that matters where values in between are rounded or edges of bins are.
     """
-    array = image.array
     if array.dtype == np.float16 or array.dtype.kind == "b":
         return array.astype(np.float32)
-    rounds = settings.spacing_mm is not None or settings.bins is not None
-    rounds |= settings.image_type == "Wavelet"
-    if image.modality == "CT" and array.dtype.kind == "f" and rounds:
-        some = array.ravel(order="K")[:: max(array.size // 1000, 1)]
+    if settings.modality == "CT" and array.dtype.kind == "f":
+        some = array[:: max(array.shape[0] // 8, 1)]
         if bool((np.rint(some) == some).all()) and bool((np.rint(array) == array).all()):
             return array.astype(np.int32)
     return array
 
 
 def _on_grid(
-    array: NDArray[Any], place: LabelBox, image: Volume, settings: PyRadiomicsSet
+    image: Volume, place: LabelBox, settings: PyRadiomicsSet, whole: Whole | None
 ) -> tuple[NDArray[Any], NDArray[np.bool_], tuple[float, float, float]]:
-    """Normalise the image, bring it to its grid and cut it to what is looked at."""
-    spacing = image.spacing_mm
-    if settings.normalise:
-        array = _normalised(array, settings)
+    """Return image and mask on the grid that is looked at, cut to what is."""
+    box, spacing = place.box, image.spacing_mm
+    if whole is None:
+        return _as_stored(image.array[box], settings), place.within(box), spacing
+    kept = box
     if settings.spacing_mm is not None:
-        from petnet.radiomics.pyradiomics.resampling import resample
-
-        whole = place.within((slice(None),) * 3)
-        wanted = settings.spacing_mm, settings.interpolation, settings.pad_distance
-        return resample(array, whole, place.box, spacing, *wanted)
-    kept: Box = (slice(None),) * 3
-    if settings.image_type == "Original":
-        kept = place.box
-    elif settings.pre_crop:
-        kept = grown(place.box, (settings.pad_distance,) * 3, array.shape)
-    return array[kept], place.within(kept), spacing
+        wanted = new_spacing(box, spacing, settings.spacing_mm)
+        if wanted is not None:
+            sizes = whole.array.shape, spacing, wanted, settings.pad_distance
+            places = places_of_grid(box, *sizes)
+            resampled = resample(whole.array, places, settings.interpolation)
+            return resampled, resample_mask(place.within(box), box, places), wanted
+        kept = grown(box, (settings.pad_distance,) * 3, whole.array.shape)
+    elif settings.pre_crop and settings.image_type != "Original":
+        kept = grown(box, (settings.pad_distance,) * 3, whole.array.shape)
+    return whole.array[kept], place.within(kept), spacing
 
 
 def _normalised(array: NDArray[Any], settings: PyRadiomicsSet) -> NDArray[np.float64]:

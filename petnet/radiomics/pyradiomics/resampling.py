@@ -7,77 +7,59 @@ region. Points up to half a voxel beyond the outermost centres still belong to t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from petnet.radiomics.labels import Box, grown
+from petnet.radiomics.labels import Box
 from petnet.radiomics.resample import Interpolation
 
-__all__ = ["resample"]
+__all__ = ["new_spacing", "places_of_grid", "resample", "resample_mask"]
 
+Places = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 #: Voxels beyond the new grid whose spline coefficients are made, too: the influence of an edge is
 #: divided by 3.7 with every voxel.
 MARGIN = 32
 
 
-def resample(
-    array: NDArray[np.generic],
-    inside: NDArray[np.bool_],
-    box: Box,
-    spacing_mm: Sequence[float],
-    new_spacing_mm: Sequence[float | None],
-    interpolation: Interpolation,
-    pad_distance: int,
-) -> tuple[NDArray[np.generic], NDArray[np.bool_], tuple[float, float, float]]:
-    """Resample an image and a region as PyRadiomics does.
+def new_spacing(
+    box: Box, spacing_mm: Sequence[float], wanted_mm: Sequence[float | None]
+) -> tuple[float, float, float] | None:
+    """Return the edges of the new voxels, or None where they are the old ones'.
 
-    Parameters
-    ----------
-    array : (X, Y, Z) array
-        Integers stay integers: interpolated values lose their fraction, towards zero.
-    inside : (X, Y, Z) bool
-        The region; always resampled to the nearest voxel.
-    box : three slices
-        The bounding box of the region.
-    spacing_mm, new_spacing_mm : three floats
-        None and 0 keep an axis, and so does an axis along which the region has one voxel.
-    interpolation : {"nearest", "linear", "cubic"}
-        sitkNearestNeighbor, sitkLinear, sitkBSpline.
-    pad_distance : int
-        New voxels around the region that are made, too.
-
-    Returns
-    -------
-    array, inside, spacing_mm
-        On the new grid around the region; in the image's own type. Zero beyond the image. Unchanged
-        but for their extent where the new spacing is the old one.
-
-    Notes
-    -----
-    Where voxel centres of the new grid fall half-way between old ones (new edges that are an even
-    multiple of the old), SimpleITK decides the nearest voxel by its rounding errors, and petnet
-    takes the upper one.
+    None keeps an axis, and so does an axis along which the region, of bounding box `box`, has one
+    voxel.
     """
     x, y, z = (
         new if new and part.stop - part.start > 1 else old
-        for old, new, part in zip(spacing_mm, new_spacing_mm, box, strict=True)
+        for old, new, part in zip(spacing_mm, wanted_mm, box, strict=True)
     )
-    if np.allclose(spacing_mm, (x, y, z)):
-        kept = grown(box, (pad_distance,) * 3, array.shape)
-        return array[kept], inside[kept], (x, y, z)
-    places = [
+    return None if np.allclose(spacing_mm, (x, y, z)) else (x, y, z)
+
+
+def places_of_grid(
+    box: Box,
+    shape: Sequence[int],
+    spacing_mm: Sequence[float],
+    new_spacing_mm: Sequence[float],
+    pad_distance: int,
+) -> Places:
+    """Return the old index, in fractions, of every new voxel along each axis.
+
+    The new grid reaches `pad_distance` of its voxels beyond the bounding box of the region, as far
+    as the image does.
+    """
+    x, y, z = (
         _places(part, n, old, new, pad_distance)
-        for part, n, old, new in zip(box, array.shape, spacing_mm, (x, y, z), strict=True)
-    ]
-    image = _image(array, places, interpolation)
-    return image, _nearest(inside, places), (x, y, z)
+        for part, n, old, new in zip(box, shape, spacing_mm, new_spacing_mm, strict=True)
+    )
+    return x, y, z
 
 
 def _places(part: slice, n: int, old: float, new: float, pad_distance: int) -> NDArray[np.float64]:
-    """Return the old index, in fractions, of every new voxel along one axis."""
     ratio = old / new
     lower = max(math.floor((part.start - 0.5) * ratio - pad_distance), 0)
     upper = math.ceil((part.stop - 0.5) * ratio + pad_distance)
@@ -87,45 +69,79 @@ def _places(part: slice, n: int, old: float, new: float, pad_distance: int) -> N
     return places
 
 
-def _within(places: Sequence[NDArray[np.float64]], shape: Sequence[int]) -> NDArray[np.bool_]:
-    """Tell which points of a grid lie in the image."""
-    x, y, z = ((place >= -0.5) & (place <= n - 0.5) for place, n in zip(places, shape, strict=True))
-    return x[:, None, None] & y[:, None] & z
+def resample_mask(inside: NDArray[np.bool_], box: Box, places: Places) -> NDArray[np.bool_]:
+    """Take the nearest voxel of a mask that is cut to its bounding box, as sitkNearestNeighbor.
 
-
-def _nearest(
-    array: NDArray[np.generic], places: Sequence[NDArray[np.float64]]
-) -> NDArray[np.generic]:
-    """Take the nearest voxel, the upper of two."""
+    Where voxel centres of the new grid fall half-way between old ones (new edges that are an even
+    multiple of the old), SimpleITK decides by its rounding errors; here the upper one is taken.
+    """
     index = [
-        np.clip(np.floor(place + 0.5).astype(np.int64), 0, n - 1)
-        for place, n in zip(places, array.shape, strict=True)
+        np.floor(place + 0.5).astype(np.int64) - part.start
+        for place, part in zip(places, box, strict=True)
     ]
-    taken = array[np.ix_(*index)]
-    return np.where(_within(places, array.shape), taken, np.zeros_like(taken))
+    x, y, z = ((i >= 0) & (i < n) for i, n in zip(index, inside.shape, strict=True))
+    taken = inside[
+        np.ix_(*(np.clip(i, 0, n - 1) for i, n in zip(index, inside.shape, strict=True)))
+    ]
+    return np.asarray(taken & x[:, None, None] & y[:, None] & z)
 
 
-def _image(
-    array: NDArray[np.generic],
-    places: Sequence[NDArray[np.float64]],
-    interpolation: Interpolation,
-) -> NDArray[np.generic]:
-    if interpolation == "nearest":
-        return _nearest(array, places)
+def resample(array: NDArray[Any], places: Places, interpolation: Interpolation) -> NDArray[Any]:
+    """Interpolate an image as SimpleITK does; zero beyond it, in the image's own type.
+
+    Integers stay integers: what is interpolated loses its fraction, towards zero.
+    """
     box = tuple(
         slice(max(math.floor(p[0]) - MARGIN, 0), min(math.ceil(p[-1]) + MARGIN + 1, n))
         for p, n in zip(places, array.shape, strict=True)
     )
     values = array[box].astype(np.float64)
-    moved = [p - part.start for p, part in zip(places, box, strict=True)]
-    if interpolation == "linear":
-        moved = [np.clip(p, 0, n - 1) for p, n in zip(moved, values.shape, strict=True)]
-    grid = np.meshgrid(*moved, indexing="ij", copy=False)
-    order = 1 if interpolation == "linear" else 3
-    made = ndimage.map_coordinates(values, grid, order=order, mode="mirror")
+    x, y, z = (p - part.start for p, part in zip(places, box, strict=True))
+    made = METHODS[interpolation](values, (x, y, z))
     made = np.where(_within(places, array.shape), made, 0.0)
     if array.dtype.kind in "iu":
         limits = np.iinfo(array.dtype.name)
         made = np.clip(np.trunc(made), limits.min, limits.max)
-    resampled: NDArray[np.generic] = made.astype(array.dtype)
+    resampled: NDArray[Any] = made.astype(array.dtype)
     return resampled
+
+
+def _within(places: Places, shape: Sequence[int]) -> NDArray[np.bool_]:
+    """Tell which points of a grid lie in the image."""
+    x, y, z = ((place >= -0.5) & (place <= n - 0.5) for place, n in zip(places, shape, strict=True))
+    return x[:, None, None] & y[:, None] & z
+
+
+def _nearest(values: NDArray[np.float64], places: Places) -> NDArray[np.float64]:
+    """Take the nearest voxel, the upper of two."""
+    index = [
+        np.clip(np.floor(place + 0.5).astype(np.int64), 0, n - 1)
+        for place, n in zip(places, values.shape, strict=True)
+    ]
+    return values[np.ix_(*index)]
+
+
+def _linear(values: NDArray[np.float64], places: Places) -> NDArray[np.float64]:
+    """Interpolate axis by axis, x first; beyond the edge the outermost voxel goes on."""
+    for axis, place in enumerate(places):
+        last = values.shape[axis] - 1
+        inside = np.clip(place, 0, last)
+        below = np.floor(inside).astype(np.int64)
+        first = values.take(below, axis)
+        step = values.take(np.minimum(below + 1, last), axis) - first
+        values = first + step * np.expand_dims(inside - below, [a for a in range(3) if a != axis])
+    return values
+
+
+def _cubic(values: NDArray[np.float64], places: Places) -> NDArray[np.float64]:
+    """Interpolate by cubic splines of the image mirrored at its outermost voxels."""
+    grid = np.meshgrid(*places, indexing="ij", copy=False)
+    made: NDArray[np.float64] = ndimage.map_coordinates(values, grid, order=3, mode="mirror")
+    return made
+
+
+METHODS: dict[Interpolation, Callable[[NDArray[np.float64], Places], NDArray[np.float64]]] = {
+    "nearest": _nearest,
+    "linear": _linear,
+    "cubic": _cubic,
+}

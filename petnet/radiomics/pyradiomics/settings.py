@@ -144,6 +144,17 @@ class PyRadiomicsSet(FeatureSet):
             and (row.default if chosen is None else row.key in chosen)
         )
 
+    @property
+    def needs_whole(self) -> bool:
+        """Whether more of the image is looked at than the region."""
+        return self.normalise or self.spacing_mm is not None or self.image_type != "Original"
+
+    @property
+    def filters_whole(self) -> bool:
+        """Whether a filter sees the whole image, the same for all its regions."""
+        cut = self.spacing_mm is not None or self.pre_crop
+        return self.image_type != "Original" and not cut
+
     def _check_common(self) -> None:
         """Refuse what a feature set has and PyRadiomics has not."""
         for field, value in UNKNOWN.items():

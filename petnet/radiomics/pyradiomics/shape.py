@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petnet.radiomics.enclosing import diameter, hull_of_mesh
+from petnet.radiomics.kernels.cpu_shape import coordinate_moments
 from petnet.radiomics.marching import _polygons, _triangulations
 
 __all__ = ["shape_features"]
@@ -27,8 +28,8 @@ WAYS = (
     "00 00 4 0 00 0 3 000 1 00 1 00 1 0 0 00 0 0 1 0 0"
 )
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEF"
-#: Entries of the (planes, rows, rows) arrays that are made at once.
-PAIRS_AT_ONCE = 1 << 18
+#: In which widths of planes are taken: they bound a diameter within 2 %.
+DIRECTIONS = 8
 
 
 def shape_features(
@@ -49,11 +50,12 @@ def shape_features(
         By PyRadiomics' names, in mm, mm² and mm³. Elongation and flatness of a single voxel are
         NaN (0 / 0).
     """
-    area, volume = _area_and_volume(mask, np.array(spacing_mm))
+    spacing = np.array(spacing_mm, dtype=np.float64)
+    area, volume = _area_and_volume(mask, spacing)
     sphere_area = (36 * math.pi * volume**2) ** (1 / 3)
     found = {
         "MeshVolume": volume,
-        "VoxelVolume": float(np.count_nonzero(mask) * np.prod(spacing_mm)),
+        "VoxelVolume": float(np.count_nonzero(mask) * np.prod(spacing)),
         "SurfaceArea": area,
         "SurfaceVolumeRatio": area / volume,
         "Sphericity": sphere_area / area,
@@ -61,11 +63,12 @@ def shape_features(
         "Compactness2": 36 * math.pi * volume**2 / area**3,
         "SphericalDisproportion": area / sphere_area,
     }
-    contiguous = np.require(mask, dtype=np.bool_, requirements=["C", "W"]).view(np.uint8)
-    found["Maximum3DDiameter"] = diameter(hull_of_mesh(contiguous, np.array(spacing_mm)))
+    # C order and writable: the one kind that kernels are compiled for
+    voxels = np.require(mask, dtype=np.bool_, requirements=["C", "W"]).view(np.uint8)
+    found["Maximum3DDiameter"] = diameter(hull_of_mesh(voxels, spacing))
     names = ("Maximum2DDiameterRow", "Maximum2DDiameterColumn", "Maximum2DDiameterSlice")
-    found |= dict(zip(names, _plane_diameters(mask, spacing_mm), strict=True))
-    return found | _axes(mask, spacing_mm)
+    found |= dict(zip(names, _plane_diameters(mask, spacing), strict=True))
+    return found | _axes(voxels, spacing)
 
 
 def _patterns(padded: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -126,7 +129,7 @@ def _area_and_volume(
 
 
 def _plane_diameters(
-    mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
+    mask: NDArray[np.bool_], spacing_mm: NDArray[np.float64]
 ) -> tuple[float, float, float]:
     """Return the longest distance of mesh vertices in planes across each axis."""
     padded = np.pad(mask, 1)
@@ -149,29 +152,51 @@ def _longest_in_planes(points: NDArray[np.int64], step_mm: NDArray[np.float64]) 
 
     The ends of a longest distance are first or last in their row.
     """
-    n_planes, n_rows, n_places = points.max(axis=0) + 1
-    row = points[:, 0] * n_rows + points[:, 1]
-    first = np.full(n_planes * n_rows, 2 * n_places)
-    last = np.full(n_planes * n_rows, -1)
-    np.minimum.at(first, row, points[:, 2])
-    np.maximum.at(last, row, points[:, 2])
+    n_planes, n_rows, _ = points.max(axis=0) + 1
+    cell = points[:, 0] * n_rows + points[:, 1]
+    first = np.full(n_planes * n_rows, np.inf)
+    last = np.full(n_planes * n_rows, -np.inf)
+    np.minimum.at(first, cell, points[:, 2] * step_mm[2])
+    np.maximum.at(last, cell, points[:, 2] * step_mm[2])
     first, last = first.reshape(n_planes, n_rows), last.reshape(n_planes, n_rows)
-    apart = (np.arange(n_rows)[:, None] - np.arange(n_rows)) * step_mm[1]
-    planes = max(1, PAIRS_AT_ONCE // n_rows**2)
+    place = np.arange(n_rows) * step_mm[1]
+    bounds = _greatest_widths(first, last, place)
     longest = 0.0
-    for start in range(0, n_planes, planes):
-        f, t = first[start : start + planes], last[start : start + planes]
-        reach = (t[:, :, None] - f[:, None, :]) * step_mm[2]
-        both = (t[:, :, None] >= 0) & (t[:, None, :] >= 0)
-        longest = max(longest, float(np.where(both, reach**2 + apart**2, 0).max()))
-    return math.sqrt(longest)
+    for plane in np.argsort(-bounds):
+        if bounds[plane] <= longest:
+            break
+        taken = np.isfinite(first[plane])
+        f, t, p = first[plane, taken], last[plane, taken], place[taken]
+        squares = (t[:, None] - f) ** 2 + (p[:, None] - p) ** 2
+        longest = max(longest, math.sqrt(squares.max()))
+    return longest
 
 
-def _axes(mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> dict[str, float]:
-    """Return lengths of the principal axes by the population's covariance of voxel centres."""
-    centres = np.argwhere(mask) * np.array(spacing_mm, dtype=np.float64)
-    centres -= centres.mean(axis=0)
-    eigenvalues = np.linalg.eigvalsh(centres.T @ centres / len(centres))
+def _greatest_widths(
+    first: NDArray[np.float64], last: NDArray[np.float64], place: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Bound the diameters of planes (P,) by their width in some directions.
+
+    A diameter lies within half a step of one of them, and is at most that width over its cosine.
+    """
+    angle = (np.arange(DIRECTIONS)[:, None, None] + 0.5) * (math.pi / DIRECTIONS)
+    along, across = place * np.cos(angle), np.sin(angle)
+    # the sine is above 0: the far end of a row is its last point, the near end its first
+    widths = (along + across * last).max(axis=2) - (along + across * first).min(axis=2)
+    return np.asarray(widths.max(axis=0) / math.cos(math.pi / (2 * DIRECTIONS)))
+
+
+def _axes(mask: NDArray[np.uint8], spacing_mm: NDArray[np.float64]) -> dict[str, float]:
+    """Return lengths of the principal axes by the population's covariance of voxel centres.
+
+    N Σxy - Σx Σy is taken in whole numbers of any size, so that centring loses no digits.
+    """
+    shape = np.array([mask.shape], dtype=np.int32)
+    (sums,) = coordinate_moments(mask.ravel(), np.zeros(1, dtype=np.int64), shape).astype(object)
+    n, (x, y, z), (xx, yy, zz, xy, xz, yz) = sums[0], sums[1:4], sums[4:]
+    first, second = np.array([x, y, z]), np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
+    centred = (n * second - np.outer(first, first)).astype(np.float64) / float(n * n)
+    eigenvalues = np.linalg.eigvalsh(centred * np.outer(spacing_mm, spacing_mm))
     # rounding leaves about 1e-16 of the largest where a plane or a line has none
     eigenvalues = np.where(eigenvalues > 1e-12 * eigenvalues[-1], eigenvalues, 0.0)
     least, minor, major = (4 * np.sqrt(eigenvalues)).tolist()
