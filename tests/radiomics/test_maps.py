@@ -109,32 +109,50 @@ def test_each_voxel_has_the_features_of_its_window_extracted_alone(aggregation):
             np.testing.assert_allclose(value, expected[f"pt__original_{name}"], rtol=2e-6)
 
 
-def test_levels_of_the_region_are_those_of_the_window_for_bins_of_one_size():
-    """But for what takes the number of levels."""
-    image, mask = study()
-    features = known_features(BY_SIZE)
-    region, window = (
-        feature_maps(image, mask, MapSpec(BY_SIZE, features, 1, bins=bins), "cpu")
-        for bins in ("region", "window")
-    )
-    differ = {
-        name for name in features
-        if not np.array_equal(region[name].array, window[name].array, equal_nan=True)
-    }  # fmt: skip
-    levels = "gradient", "normalised_inverse_difference"
-    assert differ
-    assert all(any(part in name for part in levels) for name in differ)
+@pytest.mark.parametrize("bins", ["region", "window"])
+def test_each_voxel_has_the_features_of_its_ball_extracted_alone(bins):
+    """Every family, and coarse dependence; bins of one size, so that levels are the same."""
+    image, mask = study(fill=0.99)
+    whole = replace(BY_SIZE, ngldm_alpha=1)
+    features = [f for f in known_features(whole) if bins == "window" or not counts_levels(f)]
+    found = feature_maps(image, mask, MapSpec(whole, features, radius_mm=7, bins=bins), "cpu")
+    index = np.indices(mask.array.shape)
+    for centre in np.random.default_rng(4).permutation(np.argwhere(mask.array))[:6]:
+        steps = (index - centre[:, None, None, None]) * np.array([2, 2, 3.0])[:, None, None, None]
+        ball = (steps**2).sum(axis=0) <= 7**2
+        expected = extract(image, mask.with_array(mask.array & ball), whole, "cpu")
+        for name in features:
+            value = found[name].array[tuple(centre)]
+            np.testing.assert_allclose(value, expected[f"pt__original_{name}"], rtol=2e-6)
 
 
-def test_numpy_gradient_of_the_histogram_over_all_levels_of_the_region():
+def counts_levels(feature):
+    """Whether a feature takes the number of levels, which a region has more of than its windows."""
+    return "gradient" in feature or "normalised_inverse_difference" in feature
+
+
+def test_numpy_gradient_of_the_histogram_over_all_levels_of_the_region(monkeypatch):
+    monkeypatch.setattr(maps, "BLOCK_VOXELS", 27)  # no window borrows the levels of another
     image, mask = study(fill=0.9)
-    name = "ih_minimum_histogram_gradient"
-    found = one_map(image, mask, MapSpec(BY_NUMBER, [name], 1))
+    image.array[4, 4, 3] = 40.0  # so that most windows have the lowest levels alone
+    names = [f"ih_minimum_histogram_gradient{part}" for part in ("", "_intensity")]
+    found = feature_maps(image, mask, MapSpec(BY_NUMBER, names, 1), "cpu")
+    least, place = (found[name].array for name in names)
     levels = levels_by_number(image.array.astype(np.float64), mask.array, 8)
-    for centre in map(tuple, np.argwhere(mask.array)[::29]):
+    for centre in map(tuple, np.argwhere(mask.array)):
         inside = levels[window_mask(mask.array, centre, (1, 1, 1))]
-        counts = np.bincount(inside, minlength=9)[1:]
-        assert found[centre] == np.gradient(counts).min()
+        gradient = np.gradient(np.bincount(inside, minlength=9)[1:])
+        assert (least[centre], place[centre]) == (gradient.min(), gradient.argmin() + 1)
+
+
+def test_brute_force_number_of_levels_is_that_of_the_region():
+    """Normalised inverse difference of two voxels: 1 / (1 + |i - j| / N), N levels in all."""
+    values = np.array([1.0, 2.0, 9.0], dtype=np.float32).reshape(3, 1, 1)
+    image, mask = on_grid(values, np.ones(values.shape, bool))
+    name = "glcm_normalised_inverse_difference_3D_comb"
+    found = one_map(image, mask, MapSpec(BY_NUMBER, [name], 1))
+    np.testing.assert_allclose(found[0, 0, 0], 1 / (1 + 1 / 8), rtol=1e-6)  # levels 1 and 2
+    np.testing.assert_allclose(found[2, 0, 0], 1 / (1 + 6 / 8), rtol=1e-6)  # 2 and 8
 
 
 def known_features(feature_set):
