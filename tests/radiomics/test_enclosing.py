@@ -115,6 +115,22 @@ def test_brute_force_oriented_box(many_rotations, seed):
     assert edges.prod() <= box_volume_brute_force(points, many_rotations) * 1.005
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_analytic_no_box_is_larger_than_the_one_along_the_axes(seed):
+    """Of many unions of boxes, whose hulls have corners one above the other."""
+    rng = np.random.default_rng(seed)
+    for _ in range(30):
+        mask = np.zeros((24, 20, 16), dtype=np.uint8)
+        for _ in range(rng.integers(1, 6)):
+            low = rng.integers(0, [16, 12, 10])
+            x, y, z = map(slice, low, low + rng.integers(2, 9, size=3))
+            mask[x, y, z] = 1
+        for spacing in ((1.0, 1.0, 1.0), (4.0, 4.0, 3.3)):
+            hull = hull_of_mesh(mask, np.array(spacing))
+            _, edges = oriented_box(hull)
+            assert np.prod(edges) <= np.prod(np.ptp(hull.points, axis=0)) * (1 + 1e-9)
+
+
 def test_brute_force_box_on_every_facet():
     """Where all facets are tried, the box is no larger than the best that lies on one."""
     for mask in random_masks(25, seed=4):

@@ -43,7 +43,8 @@ def greatest_distance(points: NDArray[np.float64], radii: NDArray[np.float64]) -
 @numba.njit(cache=True, nogil=True)
 def _outline(flat: NDArray[np.float64]) -> NDArray[np.int64]:
     """Go around the convex hull of (K, 2) points counter-clockwise (monotone chain)."""
-    order = np.argsort(flat[:, 0])
+    order = np.argsort(flat[:, 1])  # the chain needs ties of the first coordinate in order too
+    order = order[np.argsort(flat[order, 0], kind="mergesort")]
     k = order.size
     ring = np.empty(2 * k + 1, dtype=np.int64)
     size = 0
