@@ -61,6 +61,10 @@ SETTINGS = FeatureSet(
     aggregations=AGGREGATIONS,
 )
 DIGITS = 3
+#: Devices cut a batch into chunks by their own memory, and what is compared must be cut alike: so few
+#: regions are counted uncut.
+COUNTED_AT_ONCE = 10
+UNCUT = 1 << 40
 
 
 @dataclass(frozen=True)
@@ -146,7 +150,7 @@ def run(device: Device) -> tuple[Result, ...]:
 
 
 def counts_agree(devices: Sequence[Device], regions: int = 200, seed: int = 1) -> Agreement:
-    """Count the same random regions on two devices and compare count by count.
+    """Count every family of the same random regions on two devices and compare count by count.
 
     Parameters
     ----------
@@ -156,26 +160,33 @@ def counts_agree(devices: Sequence[Device], regions: int = 200, seed: int = 1) -
     seed : int
     """
     rng = np.random.default_rng(seed)
-    drawn, insides = [], []
-    for _ in range(regions):
-        levels = int(rng.integers(1, 65))
-        box = rng.integers(1, levels + 1, size=rng.integers(1, 13, size=3))
+    counts = differing = 0
+    for start in range(0, regions, COUNTED_AT_ONCE):
+        drawn = _random_regions(rng, min(COUNTED_AT_ONCE, regions - start))
+        first, second = (_counts(drawn, device) for device in devices)
+        for a, b in zip(first, second, strict=True):
+            counts += a.size
+            differing += int((a != b).sum()) if a.shape == b.shape else max(a.size, b.size)
+    return Agreement(regions, counts, differing)
+
+
+def _random_regions(rng: np.random.Generator, n: int) -> LevelRegions:
+    levels, insides = [], []
+    for _ in range(n):
+        highest = int(rng.integers(1, 65))
+        box = rng.integers(1, highest + 1, size=rng.integers(1, 13, size=3))
         inside = rng.random(box.shape) < 0.8
-        drawn.append(np.where(inside & (rng.random(box.shape) < 0.9), box, 0).astype(np.int32))
+        levels.append(np.where(inside & (rng.random(box.shape) < 0.9), box, 0).astype(np.int32))
         insides.append(inside)
-    highest = np.array([max(int(region.max()), 1) for region in drawn], dtype=np.int64)
-    names = [f"region {k}" for k in range(regions)]
-    first, second = (_counts(LevelRegions(drawn, insides, highest, names), d) for d in devices)
-    differing = 0
-    for a, b in zip(first, second, strict=True):
-        differing += int((a != b).sum()) if a.shape == b.shape else max(a.size, b.size)
-    return Agreement(regions, sum(a.size for a in first), differing)
+    n_levels = np.array([max(int(region.max()), 1) for region in levels], dtype=np.int64)
+    return LevelRegions(levels, insides, n_levels, [f"region {k}" for k in range(n)])
 
 
 def _counts(regions: LevelRegions, device: Device) -> list[NDArray[np.int64]]:
     """Return every array of counts of every family, slice by slice and in 3D, in host memory."""
     found: list[NDArray[np.int64]] = []
-    for batch in texture_batches(regions, sorted(TEXTURE_FAMILIES), AGGREGATIONS, device):
+    families = sorted(TEXTURE_FAMILIES)
+    for batch in texture_batches(regions, families, AGGREGATIONS, device, chunk_bytes=UNCUT):
         found += _arrays(batch.counts)
     return found
 

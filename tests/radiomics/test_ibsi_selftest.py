@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from petnet.radiomics import selftest
-from petnet.radiomics.kernels import cuda
+from petnet.radiomics.kernels import cpu, cuda, dispatch
 from petnet.volume import read_mask, read_volume
 
 
@@ -67,6 +67,21 @@ def test_counts_of_two_devices_are_compared_one_by_one(monkeypatch):
 
     monkeypatch.setattr(selftest, "_counts", off_by_one)
     assert selftest.counts_agree(("cpu", "cpu"), regions=20).differing == 1
+
+
+def test_devices_of_unequal_memory_are_compared_all_the_same(monkeypatch):
+    """As many regions as `petnet selftest` counts, on one kernel with either device's memory."""
+
+    def kernel(device):
+        return cpu.texture_counts, 32 << 20 if device == "cpu" else 512 << 20
+
+    monkeypatch.setattr(dispatch, "_kernel", kernel)
+    assert selftest.counts_agree(("cpu", "cuda")).differing == 0
+
+
+def test_counts_of_cpu_and_the_shim_are_equal(shim_cupy):
+    found = selftest.counts_agree(("cpu", "cuda"), regions=12)
+    assert (found.regions, found.differing) == (12, 0)
 
 
 @pytest.mark.gpu
