@@ -51,14 +51,7 @@ def run(config: DictConfig) -> int:
     sets = feature_sets(config.features)
     made = (_units if config.rows == "unit" else _studies)(config, task, sets)
     _write(out, made)
-    named = made.status["unit" if made.index else "study"].where(
-        lambda name: name != "", made.status["patient"]
-    )
-    for name, status, reason in zip(
-        named, made.status["status"], made.status["reason"], strict=True
-    ):
-        if status not in ("ok", "skipped"):
-            log.error("%s %s: %s", name, status, reason)
+    _say_missed(made)
     _say_flagged(made)
     log.info("%d rows, %d columns in %s", len(made.table), made.table.shape[1], out)
     return made.missed
@@ -99,6 +92,13 @@ def _studies(config: DictConfig, task: Task | None, sets: Sequence[FeatureSet]) 
     )
     described = describe_table(sets, references=references)
     return _Made(made.table, made.status, described, made.failures, index=False)
+
+
+def _say_missed(made: _Made) -> None:
+    for row in made.status.to_dict("records"):
+        if row["status"] not in ("ok", "skipped"):
+            name = row["unit" if made.index else "study"] or row["patient"]
+            log.error("%s %s: %s", name, row["status"], row["reason"])
 
 
 def _say_flagged(made: _Made) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petnet.errors import InputError
-from petnet.radiomics.labels import Box, LabelBox
+from petnet.radiomics.labels import Box, LabelBox, bounding_box
 from petnet.units import Region
 from petnet.volume import (
     StoredImage,
@@ -49,12 +49,19 @@ class BoxedMask:
 
     @classmethod
     def of(cls, whole: NDArray[np.bool_]) -> BoxedMask:
-        """Cut a mask with at least one voxel."""
-        from scipy.ndimage import find_objects
+        """Cut a mask with at least one voxel.
 
-        (box,) = find_objects(whole.astype(np.int8))
+        Raises
+        ------
+        InputError
+            The mask is empty.
+        """
+        box = bounding_box(whole)
+        if box is None:
+            raise InputError("mask", "voxels", "at least one", "none")
         array = np.ascontiguousarray(whole[box])
-        return cls(tuple(part.start for part in box), array, whole.shape)
+        x, y, z = (part.start for part in box)
+        return cls((x, y, z), array, whole.shape)
 
     @property
     def box(self) -> Box:

@@ -112,7 +112,7 @@ def _built(path: Path, value: Any) -> Any:
         return [_built(path, part) for part in value]
     if not isinstance(value, Mapping):
         return value
-    parts = {str(key): _built(path, part) for key, part in value.items()}
+    parts = {str(k): _built(path, part) for k, part in value.items() if k != "_convert_"}
     target = parts.pop("_target_", None)
     if target is None:
         return parts

@@ -12,7 +12,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from mistake_cohort import LESION, array_of, edit, printed, save, write_cohort
+from omegaconf import OmegaConf
 
+from petnet.commands.common import feature_sets
+from petnet.commands.predict import STORED
+from petnet.errors import InputError
+from petnet.files import config_folder
+from petnet.radiomics.presets import feature_sets as preset
+
+TOO_FEW = "fewer than 64 voxels or a single grey level"
 STUDY = ["patient", "study", "timepoint", "arm"]
 
 
@@ -112,6 +120,24 @@ def test_mistakes_are_named(cohort, tmp_path, more, words):
     for word in words:
         assert word in text
     assert not list(tmp_path.glob("t.*"))
+
+
+def test_a_run_keeps_the_flags_of_its_units_and_where_its_columns_come_from(tiny):
+    status = pd.read_csv(tiny.run / "status.csv", keep_default_na=False)
+    assert list(status) == ["unit", "patient", "stage", "status", "reason", "flagged"]
+    features = pd.read_parquet(tiny.run / "features.parquet")
+    parts = json.loads((tiny.run / "features.provenance.json").read_text())
+    assert set(features) == {column for part in parts for column in part["columns"]}
+    # 147 voxels of SUV 5 to 7 are enough for PET; all of 40 ± 10 HU lie in one or two bins of CT
+    assert set(status["flagged"]) <= {"", *(f"ct_bw25 glcm: {TOO_FEW}",)}
+
+
+def test_a_stored_run_may_name_filters():
+    config = OmegaConf.load(config_folder() / "features" / "filtered.yaml")
+    assert tuple(feature_sets(config, STORED)) == preset("filtered")
+    config.sets.pt4_filters.filters[0]["_target_"] = "os.system"
+    with pytest.raises(InputError, match=r"'os\.system'"):
+        feature_sets(config, STORED)
 
 
 @pytest.mark.full
