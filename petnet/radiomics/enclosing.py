@@ -20,11 +20,11 @@ from petnet.radiomics.kernels.cpu_shape import line_extents
 __all__ = ["Hull", "diameter", "enclosing_ellipsoid", "hull_of_mesh", "oriented_box"]
 
 #: Facets, the largest first, that the oriented box is tried on.
-MAX_FACETS = 128
+MAX_FACETS = 64
 #: Directions over half a sphere that it is tried on besides.
 N_SPREAD = 32
 #: Boxes that are turned until none is smaller.
-N_TURNED = 8
+N_TURNED = 4
 ELLIPSOID_TOLERANCE = 1e-7
 ELLIPSOID_STEPS = 10_000
 
@@ -118,7 +118,7 @@ def oriented_box(hull: Hull) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     tetrahedron's, a cube, does not), and the exact search takes time with the cube of the number of
     corners (O'Rourke, doi:10.1007/BF00991005). Here the smallest box of given axis is found exactly
     (rotating calipers around the outline) for the normals of the hull's largest facets (all of
-    them up to 128 directions), the array's axes and 32 directions spread over the sphere; the eight
+    them up to 64 directions), the array's axes and 32 directions spread over the sphere; the four
     smallest are turned about each of their own axes in turn until none gets smaller. What is
     returned is a box that encloses all points, at most as large as the best that lies on such a
     facet, and that no turn about one of its axes makes smaller. On random hulls it is within 1.5 %

@@ -13,6 +13,8 @@ __all__ = ["box_around", "boxes_around", "ellipsoid_weights", "greatest_distance
 
 #: Cosine from which on a facet counts as facing an axis: below it is parallel to within rounding.
 FACING = 1e-9
+#: Share of the volume that a turn of a box must save to be worth another.
+GAIN = 1e-6
 
 
 @numba.njit(cache=True, nogil=True)
@@ -41,10 +43,27 @@ def greatest_distance(points: NDArray[np.float64], radii: NDArray[np.float64]) -
 
 
 @numba.njit(cache=True, nogil=True)
+def _in_order(flat: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Sort points by their first coordinate, ties by the second (shell sort: they are few)."""
+    order = np.arange(flat.shape[0])
+    for gap in (701, 301, 132, 57, 23, 10, 4, 1):
+        for k in range(gap, order.size):
+            new, place = order[k], k
+            x, y = flat[new, 0], flat[new, 1]
+            while place >= gap:
+                before = order[place - gap]
+                if flat[before, 0] < x or (flat[before, 0] == x and flat[before, 1] <= y):
+                    break
+                order[place] = before
+                place -= gap
+            order[place] = new
+    return order
+
+
+@numba.njit(cache=True, nogil=True)
 def _outline(flat: NDArray[np.float64]) -> NDArray[np.int64]:
     """Go around the convex hull of (K, 2) points counter-clockwise (monotone chain)."""
-    order = np.argsort(flat[:, 1])  # the chain needs ties of the first coordinate in order too
-    order = order[np.argsort(flat[order, 0], kind="mergesort")]
+    order = _in_order(flat)
     k = order.size
     ring = np.empty(2 * k + 1, dtype=np.int64)
     size = 0
@@ -209,7 +228,7 @@ def boxes_around(
         about, unchanged = 1, 1
         while unchanged < 3:
             candidate = box_around(points, normals, incident, axes[about], turned)
-            if candidate < volume * (1 - 1e-9):
+            if candidate < volume * (1 - GAIN):
                 volume = candidate
                 axes, turned = turned, axes
                 about, unchanged = 1, 1
