@@ -13,8 +13,8 @@ __all__ = ["box_around", "boxes_around", "ellipsoid_weights", "greatest_distance
 
 #: Cosine from which on a facet counts as facing an axis: below it is parallel to within rounding.
 FACING = 1e-9
-#: Share of the volume that a turn of a box must save to be worth another.
-GAIN = 1e-6
+#: Share of the volume that a turn of a box must save.
+GAIN = 1e-7
 
 
 @numba.njit(cache=True, nogil=True)
