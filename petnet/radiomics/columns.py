@@ -164,6 +164,8 @@ def unit_of(column: Column, feature_set: FeatureSet) -> str:
     intensity = INTENSITY_UNIT[feature_set.modality]
     if column.image != ORIGINAL:
         intensity = "response"
-    # IBSI gives intensities of a histogram with a fixed number of bins as those bins
-    ivh = "bin" if feature_set.ivh_bins is not None else intensity
+    # IBSI gives intensities of a histogram with a fixed number of bins as those bins; responses
+    # always have one
+    binned = feature_set.ivh_bins is not None or column.image != ORIGINAL
+    ivh = "bin" if binned else intensity
     return column.feature.unit.format(intensity=intensity, ivh=ivh)

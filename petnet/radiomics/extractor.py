@@ -31,7 +31,7 @@ from petnet.radiomics.kernels.dispatch import (
     returning_memory,
     texture_batches,
 )
-from petnet.radiomics.morphology import morphology_batch
+from petnet.radiomics.morphology import ShapeSums, morphology_batch, shape_sums
 from petnet.radiomics.peak import peak_features
 from petnet.radiomics.preparation import discretise, preparation_key, prepare, prepare_images
 from petnet.radiomics.preprocess import LabelBox, Levels, Region, split_labels
@@ -174,9 +174,9 @@ def extract_regions(
     Raises
     ------
     InputError
-        Another modality than the set's, different grids, an empty mask, NaN or infinity inside it,
-        a region lost in resampling, more than 1024 grey levels, CUDA asked for in vain, or too
-        little free memory on the CUDA device.
+        Sets of one name, another modality than the set's, different grids, an empty mask or NaN in
+        it, NaN or infinity inside it, a region lost in resampling, more than 1024 grey levels, CUDA
+        asked for in vain, or too little free memory on the CUDA device.
     """
     import pandas as pd
 
@@ -184,13 +184,16 @@ def extract_regions(
         lengths = f"{len(images)}, {len(masks)}, {'-' if ids is None else len(ids)}"
         raise InputError("extraction", "images, masks, ids", "the same number of each", lengths)
     sets = (feature_sets,) if isinstance(feature_sets, FeatureSet) else tuple(feature_sets)
+    titles = [name for one in sets for name in columns(one)]
+    if len(set(titles)) < len(titles):
+        found = ", ".join(one.name for one in sets)
+        raise InputError("extraction", "feature sets", "a name of its own for each", found)
     index = list(range(len(images)) if ids is None else ids)
     names = [f"region {one}" for one in index]
     chosen = resolve_device(device)
     compile_kernels()
     values, flagged = compute(images, masks, sets, chosen, names)
     rows = pd.Index(index, name="id")
-    titles = [name for one in sets for name in columns(one)]
     return Extraction(
         pd.DataFrame(values, index=rows, columns=titles),
         pd.DataFrame(flagged, index=rows, columns=titles),
@@ -246,7 +249,8 @@ def compute(
             regions[key] = prepare_images(images, masks, one, names)
     prepared = [(tables[id(one)], regions[preparation_key(one)]) for one in ours]
     with ThreadPoolExecutor(1) as pool, returning_memory(device):
-        beside = pool.submit(_region_families, prepared)
+        sums = _shape_on_cuda(prepared) if device == "cuda" else {}
+        beside = pool.submit(_region_families, prepared, sums)
         _level_families(prepared, device, names)
         beside.result()
     parts = []
@@ -262,7 +266,26 @@ def compute(
     return np.hstack([v for v, _ in parts]), np.hstack([f for _, f in parts])
 
 
-def _region_families(prepared: Sequence[tuple[_Table, Prepared]]) -> None:
+def _shape_on_cuda(prepared: Sequence[tuple[_Table, Prepared]]) -> dict[int, ShapeSums]:
+    """Sum over voxels for morphology, by the regions' identity; sets may share their regions.
+
+    Here and not beside, since device and plans of transforms are those of a thread.
+    """
+    found: dict[int, ShapeSums] = {}
+    wanted = [
+        (table.set.autocorrelation, of_image.get(ORIGINAL, []))
+        for table, of_image in prepared
+        if "morph" in table.set.families
+    ]
+    for autocorrelation, regions in sorted(wanted, key=lambda one: not one[0]):
+        if regions and id(regions) not in found:
+            found[id(regions)] = shape_sums(regions, autocorrelation, "cuda")
+    return found
+
+
+def _region_families(
+    prepared: Sequence[tuple[_Table, Prepared]], sums: Mapping[int, ShapeSums]
+) -> None:
     """Compute what is computed region by region, without grey levels."""
     for table, of_image in prepared:
         for image, regions in of_image.items():
@@ -271,7 +294,8 @@ def _region_families(prepared: Sequence[tuple[_Table, Prepared]]) -> None:
                 table.voxels[row] = [np.count_nonzero(mask) for mask in counts]
                 _intensity_families(table, image, row, region)
             if image == ORIGINAL and "morph" in table.set.families:
-                found = morphology_batch(regions, table.set.autocorrelation)
+                of_these = sums.get(id(regions))
+                found = morphology_batch(regions, table.set.autocorrelation, of_these)
                 for row, values in enumerate(found):
                     table.put(row, image, "morph", values)
 
@@ -291,7 +315,7 @@ def _ivh_settings(feature_set: FeatureSet, image: str) -> dict[str, Any]:
     """Return what `ivh_features` is told: filters give arbitrary units, HU are whole numbers."""
     if feature_set.ivh_bins is not None or image != ORIGINAL:
         return {"discretisation": "fixed_bin_number", "bins": feature_set.ivh_bins or IVH_BINS}
-    range_ = {"range_": feature_set.resegment_range}
+    range_ = {"range_": feature_set.kept_range}
     if feature_set.ivh_bin_width is not None:
         return {"discretisation": "fixed_bin_size", "bin_width": feature_set.ivh_bin_width} | range_
     return {

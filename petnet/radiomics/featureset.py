@@ -53,7 +53,8 @@ class FeatureSet:
         Neighbours within so many grey levels depend on the centre.
     ivh_bins, ivh_bin_width : optional
         Discretisation of the intensity-volume histogram, by number or by size; neither takes the
-        intensities as they are.
+        intensities as they are. Responses of filters, whose unit is arbitrary, are cut into
+        `ivh_bins` or else 1000 bins, whatever the size.
     autocorrelation : bool
         Whether morphology includes Moran's I and Geary's C, which cost more than all the rest.
     filters : sequence of Filter
@@ -69,7 +70,8 @@ class FeatureSet:
     mask_threshold : float
         Resampled voxels belong to the mask from this share of it on.
     resegment_range : two floats, optional
-        Intensities outside are dropped from the intensity mask.
+        Intensities outside are dropped from the intensity mask. None in place of one of the two
+        leaves that end open.
     resegment_sigma : float, optional
         Outliers beyond so many standard deviations are dropped from the intensity mask.
     round_hu : bool
@@ -99,7 +101,7 @@ class FeatureSet:
     spacing_mm: Sequence[float | None] | None = None
     interpolation: Interpolation = "linear"
     mask_threshold: float = 0.5
-    resegment_range: Sequence[float] | None = None
+    resegment_range: Sequence[float | None] | None = None
     resegment_sigma: float | None = None
     round_hu: bool = False
 
@@ -121,6 +123,14 @@ class FeatureSet:
         """32 hexadecimal digits of every setting and of the version of the calculation."""
         kinds = [type(one).__name__ for one in self.filters]
         return hash_of("FeatureSet", VERSION, asdict(self), kinds)
+
+    @property
+    def kept_range(self) -> tuple[float, float] | None:
+        """Lowest and highest intensity that re-segmentation keeps; infinite where it is open."""
+        if self.resegment_range is None:
+            return None
+        low, high = self.resegment_range
+        return -math.inf if low is None else low, math.inf if high is None else high
 
     @property
     def has_levels(self) -> bool:
@@ -185,8 +195,9 @@ class FeatureSet:
             raise self._refuse("mask_threshold", "a number above 0, up to 1", self.mask_threshold)
         if type(self.ngldm_alpha) is not int or not 0 <= self.ngldm_alpha < MAX_BINS:
             raise self._refuse("ngldm_alpha", "a whole number of 0 or more", self.ngldm_alpha)
-        if range_ is not None and not (_are_numbers(range_, 2) and range_[0] < range_[1]):
-            raise self._refuse("resegment_range", "a lower and a higher number or null", range_)
+        if range_ is not None and not _is_range(range_):
+            expected = "a lower and a higher number (or null for one of them) or null"
+            raise self._refuse("resegment_range", expected, range_)
         sigma = self.resegment_sigma
         if sigma is not None and not (_is_number(sigma) and sigma > 0):
             raise self._refuse("resegment_sigma", "a positive number or null", sigma)
@@ -247,6 +258,14 @@ def _is_spacing(values: Any) -> bool:
     """Whether these are three voxel edges, of which some may be left as they are."""
     given = tuple(1.0 if v is None else v for v in values) if isinstance(values, tuple) else values
     return _are_numbers(given, 3) and min(given) > 0
+
+
+def _is_range(values: Any) -> bool:
+    """Whether these are a lower and a higher number, of which one may be left open."""
+    if not isinstance(values, tuple) or len(values) != 2:
+        return False
+    given = [v for v in values if v is not None]
+    return bool(given) and all(map(_is_number, given)) and given == sorted(set(given))
 
 
 def _are_numbers(values: Any, n: int) -> bool:

@@ -72,13 +72,15 @@ def locate(mask: Volume | LabelBox, what: str) -> LabelBox:
     Raises
     ------
     InputError
-        The mask is empty.
+        The mask is empty, or a value of it is NaN, which is neither in nor out.
     """
     if isinstance(mask, LabelBox):
         return mask
     box = bounding_box(mask.array)
     if box is None:
         raise InputError(what, "mask", "at least one voxel", "an empty mask")
+    if mask.array.dtype.kind == "f" and (unknown := np.isnan(mask.array[box])).any():
+        raise InputError(what, "mask", "numbers", f"NaN in {np.count_nonzero(unknown)} voxels")
     return LabelBox(mask, box)
 
 

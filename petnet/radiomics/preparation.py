@@ -15,6 +15,7 @@ from petnet.radiomics.preprocess import (
     LabelBox,
     Levels,
     Region,
+    Surroundings,
     crop,
     discretise_fixed_bin_number,
     discretise_fixed_bin_size,
@@ -120,8 +121,7 @@ def _response(region: Region, one: Filter, reach: tuple[int, int, int]) -> Regio
     """Filter as much of the surroundings as the filter reaches; what is no number is the mean."""
     from petnet.radiomics.filters import apply_filter
 
-    around = region.surroundings
-    assert around is not None  # asked for by the caller
+    around = region.surroundings or Surroundings(region.values, (0, 0, 0))  # of no reach
     box, tight = [], []
     sizes = zip(region.values.shape, around.corner, around.values.shape, reach, strict=True)
     for n, corner, size, far in sizes:
@@ -166,9 +166,7 @@ def _reach_of_features(feature_set: FeatureSet) -> float:
 
 
 def _resegmented(region: Region, feature_set: FeatureSet) -> Region:
-    bounds = feature_set.resegment_range
-    range_ = (bounds[0], bounds[1]) if bounds is not None else None
-    return resegment(region, range_, feature_set.resegment_sigma)
+    return resegment(region, feature_set.kept_range, feature_set.resegment_sigma)
 
 
 def _check_modality(image: Volume, feature_set: FeatureSet, what: str) -> None:

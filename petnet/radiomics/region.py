@@ -104,12 +104,14 @@ def checked_values(
 ) -> NDArray[np.float64]:
     """Return intensities as float64 in C order; what is not finite outside as the mean inside.
 
+    Always writable, the one kind that kernels are compiled for, but nothing writes to it.
+
     Raises
     ------
     InputError
         A value inside is not finite.
     """
-    values = np.ascontiguousarray(array, dtype=np.float64)
+    values = np.require(array, dtype=np.float64, requirements=["C", "W"])
     finite = np.isfinite(values)
     if finite.all():
         return values

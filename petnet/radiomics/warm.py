@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+import sys
 from collections.abc import Iterator
 from functools import cache, partial
 from importlib import import_module
@@ -32,12 +34,30 @@ def compiled_functions() -> Iterator[Any]:
 
 
 def is_cold() -> bool:
-    """Whether some kernel has never been compiled for this machine and Python."""
+    """Whether some kernel was never compiled for this machine and Python, or not since it changed.
+
+    Numba names the index of what it keeps module.function-line.python.nbi.
+    """
+    compiled: dict[Path, dict[str, float]] = {}
     for function in compiled_functions():
         folder = Path(function.stats.cache_path)
-        if not any(folder.glob(f"*.{function.__qualname__}-*.nbi")):
+        if folder not in compiled:
+            compiled[folder] = _compiled_in(folder)
+        name = f"{function.__module__.rpartition('.')[2]}.{function.__qualname__}"
+        source = Path(function.py_func.__code__.co_filename).stat().st_mtime
+        if compiled[folder].get(name, -math.inf) < source:
             return True
     return False
+
+
+def _compiled_in(folder: Path) -> dict[str, float]:
+    """Return when each function of a folder was compiled last."""
+    newest: dict[str, float] = {}
+    python = f"py{sys.version_info.major}{sys.version_info.minor}"
+    for index in folder.glob(f"*.{python}*.nbi"):
+        name = index.name.rpartition("-")[0]
+        newest[name] = max(newest.get(name, -math.inf), index.stat().st_mtime)
+    return newest
 
 
 @cache

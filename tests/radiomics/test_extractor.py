@@ -54,6 +54,20 @@ def test_provenance_says_code_unit_settings_and_versions():
     assert {"petnet", "numpy", "calculation"} <= set(found["versions"])
 
 
+def test_intensities_of_a_histogram_with_a_fixed_number_of_bins_are_bins():
+    """So they are for every response of a filter, whatever is asked for the original."""
+    feature_set = FeatureSet("pt", "PT", families=("ivh",), ivh_bin_width=0.1, filters=[Mean(3)])
+    found = provenance(feature_set)["columns"]
+    (mean,) = [name for name in feature_set.images if name != "original"]
+    tail = "ivh_intensity_at_volume_fraction_10"
+    assert found[f"pt__original_{tail}"]["unit"] == "SUV"
+    assert found[f"pt__{mean}_{tail}"]["unit"] == "bin"
+    image, mask = lesion(1)
+    value = extract(image, mask, feature_set, "cpu")[f"pt__{mean}_{tail}"]
+    assert 1 <= value <= 1001
+    assert value == int(value)
+
+
 def test_batch_equals_one_by_one():
     pairs = [lesion(seed, shape) for seed, shape in enumerate([(6, 5, 4), (1, 1, 1), (3, 3, 3)])]
     table = extract_batch(*zip(*pairs, strict=True), FULL, "cpu", ids=["a", "b", "c"])
@@ -124,6 +138,8 @@ def test_mistakes_are_named():
         extract_batch([lesion(1, modality="CT")[0]], [mask], SET, "cpu", ids=["L7"])
     with pytest.raises(InputError, match="same number of each"):
         extract_batch([image], [mask, mask], SET, "cpu")
+    with pytest.raises(InputError, match="a name of its own for each, but got pt, pt"):
+        extract_batch([image], [mask], [SET, replace(SET, bin_width=0.5)], "cpu")
     hot = image.with_array(image.array * 1e4)
     with pytest.raises(InputError, match="region 0: grey levels: expected 1 to 1024"):
         extract(hot, mask, SET, "cpu")
@@ -149,6 +165,9 @@ def test_mistakes_are_named():
         ({"spacing_mm": (1, 2)}, "spacing_mm: expected three positive"),
         ({"spacing_mm": 2.0}, "spacing_mm: expected three positive"),
         ({"resegment_range": (400, -400)}, "resegment_range: expected a lower"),
+        ({"resegment_range": (None, None)}, "resegment_range: expected a lower"),
+        ({"resegment_range": (1.0, 1.0)}, "resegment_range: expected a lower"),
+        ({"resegment_range": (1.0, float("inf"))}, "resegment_range: expected a lower"),
         ({"resegment_sigma": 0}, "resegment_sigma: expected a positive"),
         ({"round_hu": "yes"}, "round_hu: expected one of"),
         ({"spacing_mm": (2, None, 0)}, "spacing_mm: expected three positive"),

@@ -23,7 +23,9 @@ from petnet.radiomics.filters import (
     Simoncelli,
     apply_filter,
 )
+from petnet.radiomics.ivh import ivh_features
 from petnet.radiomics.preprocess import resample_whole, resegment
+from petnet.radiomics.warm import compiled_functions
 from petnet.volume import Volume
 
 EVERYTHING = FeatureSet(
@@ -136,6 +138,51 @@ def test_nan_inside_is_an_error_and_outside_is_not():
     array[3, 3, 2] = np.nan
     with pytest.raises(InputError, match=r"region 0: intensities inside the mask.*NaN.*1 of 60"):
         extract(pet(array), mask_of(box()), EVERYTHING, "cpu")
+
+
+def test_nan_in_a_mask_is_an_error():
+    mask = box().astype(np.float32)
+    mask[0, 0, 0] = np.nan
+    with pytest.raises(InputError, match=r"region 0: mask: expected numbers, but got NaN in 1 vox"):
+        extract(pet(noise()), mask_of(mask), EVERYTHING, "cpu")
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64, np.float32, ">i2"])
+def test_a_mask_is_where_it_is_not_zero_whatever_its_type(dtype):
+    expected = extract(pet(noise()), mask_of(box()), EVERYTHING, "cpu")
+    mask = np.asfortranarray(box()).astype(dtype)
+    assert extract(pet(noise()), mask_of(mask), EVERYTHING, "cpu") == pytest.approx(
+        expected, rel=0, abs=0, nan_ok=True
+    )
+
+
+def test_arrays_that_may_not_be_written_to_compile_nothing():
+    """Memory maps are such; Numba takes them for another type, which takes seconds to compile."""
+    array, mask = noise(), np.ones((7, 6, 5), dtype=bool)
+    image = Volume(array, SPACING, "SUVbw", "PT")
+    expected = extract(image, mask_of(mask), EVERYTHING, "cpu")
+    compiled = {f: len(f.signatures) for f in compiled_functions()}
+    array.flags.writeable = mask.flags.writeable = False
+    assert extract(image, mask_of(mask), EVERYTHING, "cpu") == pytest.approx(
+        expected, rel=0, abs=0, nan_ok=True
+    )
+    assert {f: len(f.signatures) for f in compiled_functions()} == compiled
+
+
+@pytest.mark.parametrize("given", [(4.0, None), (None, 6.0)])
+def test_a_range_may_be_open_at_one_end(given):
+    """RS:[a, inf) of the IBSI manual; the histogram of volumes then ends where the values do."""
+    array = noise().astype(np.float32)
+    low = -1e9 if given[0] is None else given[0]
+    high = 1e9 if given[1] is None else given[1]
+    kept = array[box() & (array >= low) & (array <= high)].astype(np.float64)
+    one = replace(EVERYTHING, families=("stat", "ivh"), resegment_range=given, ivh_bin_width=0.1)
+    found = extract(pet(array), mask_of(box()), one, "cpu")
+    assert value(found, "stat_mean_intensity") == pytest.approx(kept.mean(), rel=1e-12)
+    ends = given[0] or kept.min(), given[1] or kept.max()
+    expected = ivh_features(kept, "fixed_bin_size", bin_width=0.1, range_=ends)
+    assert {name: value(found, f"ivh_{name}") for name in expected} == expected
+    assert one.hash != replace(one, resegment_range=(-1e9, 1e9)).hash
 
 
 def test_labels_of_a_map_are_regions_of_their_own():
@@ -252,6 +299,16 @@ def test_filters_see_the_whole_resampled_image(one, spacing):
     first = extract(image.with_array(holed), mask, feature_set, "cpu")
     second = extract(image.with_array(filled), mask, feature_set, "cpu")
     assert first == pytest.approx(second, rel=1e-6, abs=1e-6)
+
+
+def test_a_filter_that_reaches_no_neighbour_leaves_the_image():
+    one = replace(EVERYTHING, families=("stat", "glcm"), filters=[Mean(1)])
+    found = extract(pet(noise()), mask_of(box()), one, "cpu")
+    name = Mean(1).name
+    original = {k: v for k, v in found.items() if "__original_" in k}
+    assert {k.replace("original", name, 1): v for k, v in original.items()} == pytest.approx(
+        {k: v for k, v in found.items() if f"__{name}_" in k}, rel=1e-12, nan_ok=True
+    )
 
 
 @pytest.mark.parametrize("family", FAMILIES)

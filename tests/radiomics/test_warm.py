@@ -26,6 +26,22 @@ def test_every_numba_function_is_kept_on_disk():
         assert function.stats.cache_path, function.__name__
 
 
+def test_a_kernel_that_changed_is_cold_again(monkeypatch):
+    """What an older version left behind is compiled anew, which takes as long as the first time."""
+    warm.compile_kernels.cache_clear()
+    warm.compile_kernels()
+    assert not warm.is_cold()
+    found = warm._compiled_in
+
+    def older(folder):
+        return {
+            name: 0.0 if name == "cpu_zones.count_zones" else t for name, t in found(folder).items()
+        }
+
+    monkeypatch.setattr(warm, "_compiled_in", older)
+    assert warm.is_cold()
+
+
 @pytest.mark.full
 def test_a_new_machine_is_told_and_then_never_again(tmp_path, monkeypatch):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
