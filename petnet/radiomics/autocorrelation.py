@@ -13,6 +13,7 @@ import importlib
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
@@ -22,15 +23,26 @@ from numpy.typing import NDArray
 from petnet.radiomics.kernels.cpu_pairs import pair_sums, spectral_products
 from petnet.radiomics.kernels.threads import cores, run_all
 
-__all__ = ["SPECTRA", "Spectra", "spatial_autocorrelation", "spectral_sums"]
+__all__ = [
+    "SPECTRA",
+    "Spectra",
+    "autocorrelations_on_cuda",
+    "spatial_autocorrelation",
+    "spectral_sums",
+]
 
 #: Estimated cost in nanoseconds of a pair, of a pair whose distance is not in a table, of an entry
 #: of that table, and of a padded voxel and octave in frequency space; what one costs anyway.
 PAIR_NS, FAR_PAIR_NS, TABLE_NS, SPECTRAL_NS, SPECTRAL_START_NS = 1.4, 4.5, 8.0, 1.3, 150_000.0
 BLOCK_BYTES = 3 << 20
 SLAB = 8
+#: A device wants few large pieces of work rather than small ones that stay in a cache.
+DEVICE_BLOCK_BYTES = 256 << 20
 #: Below this many voxels of the box threads cost more than they save.
 THREADED_VOXELS = 30_000
+#: Regions of up to so many voxels are paired on CUDA, all in one launch: 7 · 10⁷ pairs take about
+#: 1 ms on an H100 (an estimate), what 30 launches of transforms and their formulas cost anyway.
+PAIRED_ON_CUDA = 8192
 
 
 class Spectra:
@@ -100,6 +112,26 @@ def distance_spectrum(periods: Sequence[int], spacing_mm: Sequence[float]) -> ND
     return spectrum
 
 
+def device_spectrum(
+    xp: Any, where: Any, periods: Sequence[int], spacing_mm: Sequence[float]
+) -> Any:
+    """Return `distance_spectrum` of the same arguments, made by namespace `xp` on a device.
+
+    Made each time: to bring a spectrum from the host takes longer.
+    """
+    squares = []
+    for period, spacing in zip(periods, spacing_mm, strict=True):
+        lag = xp.arange(period, dtype=xp.float64, device=where)
+        squares.append((xp.minimum(lag, period - lag) * spacing) ** 2)
+    x, y, z = squares
+    distances = xp.sqrt(x[:, None, None] + y[:, None] + z)
+    distances[0, 0, 0] = math.inf
+    eighth = tuple(slice(0, period // 2 + 1) for period in periods)
+    spectrum = xp.moveaxis(xp.real(xp.fft.rfftn(1 / distances))[eighth], 2, 0) / math.prod(periods)
+    spectrum[1:-1, ...] *= 2
+    return spectrum
+
+
 def even_periods(shape: Sequence[int]) -> tuple[int, ...]:
     """Return the shortest fast even periods in which no pair of voxels meets a nearer copy."""
     from scipy.fft import next_fast_len
@@ -121,7 +153,8 @@ def spectral_sums(
     Parameters
     ----------
     values : (X, Y, Z) float64, NumPy or another array namespace
-        0 outside the mask. On the CPU the transforms are SciPy's, on all cores.
+        0 outside the mask. On the CPU the transforms are SciPy's, on all cores, in small blocks;
+        elsewhere the namespace's own, in large ones.
     inside : (X, Y, Z) bool
         The mask.
     spectrum
@@ -141,21 +174,26 @@ def spectral_sums(
     lines = xp.empty(shape, dtype=xp.complex128, device=device(values))
 
     def transform_slab(first: int) -> None:
-        part = slice(first, min(first + SLAB, nx))
+        part = slice(first, min(first + slab, nx))
         mask, value = xp.astype(inside[part, ...], xp.float64), values[part, ...]
         fields = fft.rfft(xp.stack([mask, value, value * value]), n=along_z, axis=3)
         lines[:, :, part, :] = xp.moveaxis(fields, 3, 1)
 
     def sum_block(first: int) -> list[float]:
         part = slice(first, min(first + step, shape[1]))
-        block = fft.fft(lines[:, part, ...], n=across_y, axis=3)
-        block = fft.fft(block, n=across_x, axis=2)
+        block = lines[:, part, ...]
+        if on_host:  # half of the second transforms would be of nothing but padding
+            block = fft.fft(fft.fft(block, n=across_y, axis=3), n=across_x, axis=2)
+        else:  # in one call, which leaves the block contiguous
+            block = fft.fftn(block, s=(across_x, across_y), axes=(2, 3))
         return [float(total) for total in products(block, spectrum[part, ...])]
 
     # blocks are small, so that they are still in the core's cache at their next step
-    step = max(1, BLOCK_BYTES // (48 * across_x * across_y))
+    block_bytes = BLOCK_BYTES if on_host else DEVICE_BLOCK_BYTES
+    step = max(1, block_bytes // (48 * across_x * across_y))
+    slab = SLAB if on_host else max(SLAB, block_bytes // (24 * ny * along_z))
     run = run_all if on_host and values.size > THREADED_VOXELS else map
-    list(run(transform_slab, range(0, nx, SLAB)))
+    list(run(transform_slab, range(0, nx, slab)))
     found = list(run(sum_block, range(0, shape[1], step)))
     weights, moran, squares = (math.fsum(part) for part in zip(*found, strict=True))
     return weights, moran, 2 * (squares - moran)
@@ -224,6 +262,48 @@ def _sums(
     return spectral_sums(values, inside, spectrum, periods)
 
 
+@dataclass(frozen=True, eq=False)
+class _Centred:
+    """Intensities of a region, scaled and less their mean.
+
+    Attributes
+    ----------
+    inside : (X, Y, Z) bool
+    held : (N,) float64
+        Of the voxels of the mask, N >= 2 and not all alike.
+    """
+
+    inside: NDArray[np.bool_]
+    held: NDArray[np.float64]
+
+    @property
+    def laid_out(self) -> NDArray[np.float64]:
+        """(X, Y, Z) float64, 0 outside the mask."""
+        values = np.zeros(self.inside.shape)
+        values[self.inside] = self.held
+        return values
+
+    def measures(self, sums: Sequence[float]) -> tuple[float, float]:
+        """Return Moran's I and Geary's C from the sums of w, w·a·b and w·(a - b)²."""
+        weights, products, differences = sums
+        n, variation = self.held.size, float(self.held @ self.held)
+        return (
+            n / weights * products / variation,
+            (n - 1) / (2 * weights) * differences / variation,
+        )
+
+
+def _centred(values: NDArray[np.float64], inside: NDArray[np.bool_]) -> _Centred | None:
+    """Take scale and mean away first: they would cost digits. None where nothing is defined."""
+    held = values[inside]
+    if held.size < 2 or held.min() == held.max():
+        return None
+    held = held - held.mean()
+    held /= np.abs(held).max()
+    held -= held.mean()
+    return _Centred(inside, held)
+
+
 def spatial_autocorrelation(
     values: NDArray[np.float64],
     inside: NDArray[np.bool_],
@@ -251,19 +331,65 @@ def spatial_autocorrelation(
     morans_i, gearys_c : float
         NaN, both, where fewer than two voxels are in the mask or all have one intensity.
     """
-    held = values[inside]
-    if held.size < 2 or held.min() == held.max():
+    region = _centred(values, inside)
+    if region is None:
         return math.nan, math.nan
-    # taken apart first, so that a large offset or scale costs no digits
-    held = held - held.mean()
-    held /= np.abs(held).max()
-    held -= held.mean()
-    centred = np.zeros(inside.shape)
-    centred[inside] = held
-    variation = float(held @ held)
-    weights, products, differences = _sums(centred, inside, spacing_mm, held.size, spectra)
-    n = held.size
-    return (
-        n / weights * products / variation,
-        (n - 1) / (2 * weights) * differences / variation,
-    )
+    sums = _sums(region.laid_out, inside, spacing_mm, region.held.size, spectra)
+    return region.measures(sums)
+
+
+def autocorrelations_on_cuda(
+    fields: Sequence[tuple[NDArray[np.float64], NDArray[np.bool_], Sequence[float]]],
+) -> list[tuple[float, float]]:
+    """Return Moran's I and Geary's C of many regions, summed on the current CUDA device.
+
+    Parameters
+    ----------
+    fields : sequence of (values, inside, spacing_mm)
+        Each as `spatial_autocorrelation` takes them, from the host.
+
+    Returns
+    -------
+    list of (morans_i, gearys_c)
+        To rounding those of `spatial_autocorrelation`; NaN where they are.
+    """
+    regions = [_centred(values, inside) for values, inside, _ in fields]
+    found = [(math.nan, math.nan)] * len(fields)
+    small = []
+    for k, region in enumerate(regions):
+        if region is None:
+            continue
+        if region.held.size <= PAIRED_ON_CUDA:
+            small.append((k, region))
+        else:
+            found[k] = region.measures(_spectral_on_cuda(region, fields[k][2]))
+    sums = _paired_on_cuda([(region, fields[k][2]) for k, region in small])
+    for (k, region), of_region in zip(small, sums, strict=True):
+        found[k] = region.measures(of_region)
+    return found
+
+
+def _paired_on_cuda(regions: Sequence[tuple[_Centred, Sequence[float]]]) -> list[list[float]]:
+    """Sum over the pairs of small regions, all in one launch."""
+    from petnet.radiomics.kernels import cuda_autocorrelation
+
+    if not regions:
+        return []
+    positions = [np.argwhere(region.inside) * np.asarray(mm) for region, mm in regions]
+    starts = np.cumsum([0, *(len(points) for points in positions)], dtype=np.int64)
+    values = np.concatenate([region.held for region, _ in regions])
+    sums = cuda_autocorrelation.pair_sums(np.concatenate(positions), values, starts)
+    listed: list[list[float]] = sums.tolist()
+    return listed
+
+
+def _spectral_on_cuda(region: _Centred, spacing_mm: Sequence[float]) -> tuple[float, float, float]:
+    """Sum over the pairs of a large region in frequency space."""
+    from array_api_compat import array_namespace, device
+
+    from petnet.radiomics.kernels import cuda
+
+    values, inside = cuda.to_device(region.laid_out), cuda.to_device(region.inside)
+    periods = even_periods(region.inside.shape)
+    spectrum = device_spectrum(array_namespace(values), device(values), periods, spacing_mm)
+    return spectral_sums(values, inside, spectrum, periods)

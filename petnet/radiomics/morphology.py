@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from petnet.radiomics.autocorrelation import spatial_autocorrelation
+from petnet.devices import Device
+from petnet.radiomics.autocorrelation import autocorrelations_on_cuda, spatial_autocorrelation
 from petnet.radiomics.catalogue import features_of
 from petnet.radiomics.enclosing import diameter, enclosing_ellipsoid, hull_of_mesh, oriented_box
 from petnet.radiomics.kernels.cpu_shape import (
@@ -20,11 +22,70 @@ from petnet.radiomics.kernels.threads import run_all
 from petnet.radiomics.marching import areas_and_volumes
 from petnet.radiomics.preprocess import Region
 
-__all__ = ["ellipsoid_area", "morphology_batch", "morphology_features"]
+__all__ = ["ShapeSums", "ellipsoid_area", "morphology_batch", "morphology_features", "shape_sums"]
 
 NAN = float("nan")
 LEGENDRE_TERMS = 20
 AUTOCORRELATION = ("morans_i_index", "gearys_c_measure")
+
+
+@dataclass(frozen=True, eq=False)
+class ShapeSums:
+    """What is summed over the voxels of R regions, on the device that was asked for.
+
+    Attributes
+    ----------
+    patterns : (R, 256, 2) int64
+        As `cpu_shape.mesh_patterns` counts them.
+    moments : (R, 10) int64
+        As `cpu_shape.coordinate_moments` sums them.
+    autocorrelation : list of (float, float), optional
+        Moran's I and Geary's C of each region. Where they are None and asked for, they are computed
+        region by region, beside the other features.
+    """
+
+    patterns: NDArray[np.int64]
+    moments: NDArray[np.int64]
+    autocorrelation: list[tuple[float, float]] | None = None
+
+
+def shape_sums(
+    regions: Sequence[Region], autocorrelation: bool = True, device: Device = "cpu"
+) -> ShapeSums:
+    """Sum over the voxels of many regions; all of the work of a CUDA device for morphology.
+
+    Parameters
+    ----------
+    regions, autocorrelation
+        As `morphology_batch` takes them.
+    device : {"cpu", "cuda"}
+        As `resolve_device` gave it; the CUDA device that is current in this thread.
+    """
+    masks, offsets, shapes = _packed([_as_bytes(region.morphological) for region in regions])
+    if device == "cpu":
+        packed = masks, offsets, shapes
+        return ShapeSums(mesh_patterns(*packed), coordinate_moments(*packed))
+    from petnet.radiomics.kernels import cuda, cuda_shape
+
+    on_device = cuda.to_device(masks)
+    patterns = cuda_shape.mesh_patterns(on_device, offsets, shapes)
+    moments = cuda_shape.coordinate_moments(on_device, offsets, shapes)
+    both = None
+    if autocorrelation:
+        both = autocorrelations_on_cuda([(r.values, r.intensity, r.spacing_mm) for r in regions])
+    return ShapeSums(cuda.to_host(patterns), cuda.to_host(moments), both)
+
+
+def _packed(
+    masks: Sequence[NDArray[np.uint8]],
+) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int32]]:
+    """Lay masks one after the other: their voxels, the first of each, and their shapes."""
+    sizes = np.array([mask.size for mask in masks], dtype=np.int64)
+    return (
+        np.concatenate([mask.ravel() for mask in masks]),
+        np.cumsum(sizes) - sizes,
+        np.array([mask.shape for mask in masks], dtype=np.int32),
+    )
 
 
 def morphology_features(region: Region) -> dict[str, float]:
@@ -33,7 +94,7 @@ def morphology_features(region: Region) -> dict[str, float]:
 
 
 def morphology_batch(
-    regions: Sequence[Region], autocorrelation: bool = True
+    regions: Sequence[Region], autocorrelation: bool = True, sums: ShapeSums | None = None
 ) -> list[dict[str, float]]:
     """Compute the IBSI morphological features of many regions.
 
@@ -43,6 +104,8 @@ def morphology_batch(
         At least one voxel in each morphological mask.
     autocorrelation : bool
         With Moran's I and Geary's C, which take most of the time in large regions.
+    sums : ShapeSums, optional
+        Of these regions, by `shape_sums` on any device; by default it is called on the CPU.
 
     Returns
     -------
@@ -65,16 +128,10 @@ def morphology_batch(
     """
     if not regions:
         return []
-    masks = [_as_bytes(region.morphological) for region in regions]
+    summed = shape_sums(regions, autocorrelation) if sums is None else sums
     spacing = np.array([region.spacing_mm for region in regions], dtype=np.float64)
-    sizes = np.array([mask.size for mask in masks], dtype=np.int64)
-    packed = (
-        np.concatenate([mask.ravel() for mask in masks]),
-        np.cumsum(sizes) - sizes,
-        np.array([mask.shape for mask in masks], dtype=np.int32),
-    )
-    areas, volumes = areas_and_volumes(mesh_patterns(*packed), spacing)
-    counts, centres, axes = _principal_axes(coordinate_moments(*packed), spacing)
+    areas, volumes = areas_and_volumes(summed.patterns, spacing)
+    counts, centres, axes = _principal_axes(summed.moments, spacing)
     names = [
         feature.name
         for feature in features_of("morph")
@@ -90,16 +147,20 @@ def morphology_batch(
         }
         found |= _roundness(volume, area)
         found |= _intensity_weighted(regions[k], centres[k], volume)
-        found |= _enclosed(masks[k], spacing[k], volume, area)
+        found |= _enclosed(_as_bytes(regions[k].morphological), spacing[k], volume, area)
         found |= _axes(axes[k], volume, area)
         if autocorrelation:
-            both = spatial_autocorrelation(
-                regions[k].values, regions[k].intensity, regions[k].spacing_mm
-            )
+            both = _autocorrelation(regions[k], summed, k)
             found |= dict(zip(AUTOCORRELATION, both, strict=True))
         return {name: found[name] for name in names}
 
     return run_all(of_region, range(len(regions)))
+
+
+def _autocorrelation(region: Region, sums: ShapeSums, k: int) -> tuple[float, float]:
+    if sums.autocorrelation is not None:
+        return sums.autocorrelation[k]
+    return spatial_autocorrelation(region.values, region.intensity, region.spacing_mm)
 
 
 def _as_bytes(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:

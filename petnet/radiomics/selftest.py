@@ -61,8 +61,8 @@ SETTINGS = FeatureSet(
     aggregations=AGGREGATIONS,
 )
 DIGITS = 3
-#: Devices cut a batch into chunks by their own memory, and what is compared must be cut alike: so few
-#: regions are counted uncut.
+#: Devices cut a batch into chunks by their own memory, and what is compared must be cut alike: so
+#: few regions are counted uncut.
 COUNTED_AT_ONCE = 10
 UNCUT = 1 << 40
 

@@ -9,11 +9,14 @@ from scipy.spatial.distance import pdist
 from petnet.radiomics import autocorrelation
 from petnet.radiomics.autocorrelation import (
     Spectra,
+    autocorrelations_on_cuda,
+    device_spectrum,
     distance_spectrum,
     even_periods,
     spatial_autocorrelation,
     spectral_sums,
 )
+from petnet.radiomics.kernels import cuda
 
 ANISOTROPIC = (1.0, 1.0, 5.0)
 
@@ -163,6 +166,46 @@ def test_any_array_namespace_gives_the_same_sums():
         arrays = centred, inside, distance_spectrum(periods, ANISOTROPIC)
         strict = spectral_sums(*(xp.asarray(a, device=device) for a in arrays), periods)
         assert strict == pytest.approx(spectral_sums(*arrays, periods), rel=1e-12)
+
+
+@pytest.mark.parametrize("periods", [(6, 4, 8), (2, 2, 2), (10, 2, 6)])
+def test_spectrum_made_on_a_device_is_that_of_the_host(periods):
+    xp = pytest.importorskip("array_api_strict")
+    device = xp.Device("device1")
+    found = device_spectrum(xp, device, periods, (0.7, 2.0, 3.0))
+    assert found.device == device
+    expected = distance_spectrum(periods, (0.7, 2.0, 3.0))
+    np.testing.assert_allclose(
+        np.asarray(found.to_device(xp.Device("CPU_DEVICE"))), expected, atol=1e-13
+    )
+
+
+@pytest.fixture(params=["shim", pytest.param("gpu", marks=pytest.mark.gpu)])
+def launcher(request):
+    """The host shim, or a real device."""
+    if request.param == "shim":
+        request.getfixturevalue("shim_cupy")
+    elif reason := cuda.unusable_reason():
+        pytest.skip(reason)
+
+
+@pytest.mark.usefixtures("launcher")
+@pytest.mark.parametrize("paired", [8192, 30, 0])
+def test_brute_force_on_cuda(monkeypatch, paired):
+    """Small regions by pairs in one launch, large ones by spectra, undefined ones among them."""
+    monkeypatch.setattr(autocorrelation, "PAIRED_ON_CUDA", paired)
+    flat = np.ones((3, 2, 2), dtype=bool)
+    cases = [ALL_REGIONS[0], (flat, np.full(flat.shape, 7.0)), *ALL_REGIONS[1::4]]
+    spacings = [ANISOTROPIC if k % 2 else (0.7, 1.3, 2.9) for k in range(len(cases))]
+    fields = [
+        (np.where(inside, values, np.nan), inside, mm)
+        for (inside, values), mm in zip(cases, spacings, strict=True)
+    ]
+    found = autocorrelations_on_cuda(fields)
+    assert all(map(math.isnan, found.pop(1)))
+    expected = [brute_force(*field) for field in fields[:1] + fields[2:]]
+    for one, other in zip(found, expected, strict=True):
+        assert one == pytest.approx(other, rel=1e-9, abs=1e-12)
 
 
 def test_transforms_are_kept_within_bounds():

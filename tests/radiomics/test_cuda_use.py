@@ -2,16 +2,24 @@
 
 import subprocess
 import sys
+from dataclasses import replace
+from typing import get_args
 
+import pandas as pd
 import pytest
 from count_oracles import random_regions
 from test_dispatch import level_regions
 from test_extractor import SET, lesion
 
 from petnet.errors import InputError
+from petnet.radiomics import autocorrelation
+from petnet.radiomics.catalogue import FAMILIES
 from petnet.radiomics.extractor import extract_batch
 from petnet.radiomics.kernels import cuda, dispatch
 from petnet.radiomics.kernels.dispatch import resolve_device
+from petnet.radiomics.texture import Aggregation
+
+AGGREGATIONS = get_args(Aggregation)
 
 
 def refuse(error):
@@ -114,6 +122,24 @@ def test_the_pool_is_emptied_after_a_batch_and_after_a_failure(shim_cupy):
     assert pool.freed == 2
     extract_batch([image], [mask], SET, "cpu")
     assert pool.freed == 2
+
+
+@pytest.mark.parametrize("paired", [8192, 30])
+def test_every_family_that_can_uses_the_device(shim_cupy, monkeypatch, paired):
+    """Sets that share their regions share the sums; numbers are those of the CPU to rounding."""
+    monkeypatch.setattr(autocorrelation, "PAIRED_ON_CUDA", paired)
+    launched, launch = [], cuda.launch
+    noted = lambda family, name, *a, **k: launched.append(name) or launch(family, name, *a, **k)  # noqa: E731
+    monkeypatch.setattr(cuda, "launch", noted)
+    every = replace(SET, families=FAMILIES, aggregations=AGGREGATIONS)
+    sets = [replace(every, name="plain", autocorrelation=False), every]
+    images, masks = zip(*[lesion(k, s) for k, s in enumerate([(6, 5, 4), (1, 1, 1)])], strict=True)
+    on_cuda = extract_batch(images, masks, sets, "cuda")
+    assert launched.count("mesh_patterns") == launched.count("coordinate_moments") == 1
+    assert launched.count("pair_sums") == (1 if paired > 120 else 0)
+    on_cpu = extract_batch(images, masks, sets, "cpu")
+    pd.testing.assert_frame_equal(on_cuda, on_cpu, rtol=1e-9, atol=1e-12)
+    assert on_cpu["pt__original_morph_morans_i_index"].notna().tolist() == [True, False]
 
 
 @pytest.mark.gpu
