@@ -16,15 +16,15 @@ from petnet.radiomics.preprocess import (
     Levels,
     Region,
     Surroundings,
-    crop,
     discretise_fixed_bin_number,
     discretise_fixed_bin_size,
     prepare_region,
     resample_region,
     resample_whole,
+    resampled_box,
     resegment,
 )
-from petnet.radiomics.region import SPHERE_RADIUS_MM
+from petnet.radiomics.region import SPHERE_RADIUS_MM, checked_values
 from petnet.volume import Volume
 
 if TYPE_CHECKING:
@@ -109,12 +109,12 @@ def _filtered(
     ]
     reaches = [reach_voxels(one, spacing) for one in feature_set.filters]
     known = [n * mm for reach in reaches if reach for n, mm in zip(reach, spacing, strict=True)]
-    wide = prepare(image, mask, feature_set, what, max(known)) if known else None
+    region = prepare(image, mask, feature_set, what, max(known, default=0.0))
     for one, reach in zip(feature_set.filters, reaches, strict=True):
-        if reach is not None and wide is not None:
-            yield one.name, _response(wide, one, reach)
+        if reach is None:
+            yield one.name, wholes.response(image, mask, region, one, what)
         else:
-            yield one.name, wholes.response(image, mask, one, what)
+            yield one.name, _response(region, one, reach)
 
 
 def _response(region: Region, one: Filter, reach: tuple[int, int, int]) -> Region:
@@ -145,19 +145,29 @@ class _WholeImages:
     def __init__(self, feature_set: FeatureSet) -> None:
         self._set = feature_set
         self._image: Volume | None = None
+        self._finite = False
         self._responses: dict[Filter, NDArray[np.float64]] = {}
 
-    def response(self, image: Volume, mask: Volume | LabelBox, one: Filter, what: str) -> Region:
-        """Filter the whole resampled image and crop it to the mask."""
+    def response(
+        self, image: Volume, mask: Volume | LabelBox, region: Region, one: Filter, what: str
+    ) -> Region:
+        """Put what the filter makes of the whole resampled image into the region of the mask."""
         from petnet.radiomics.filters import apply_filter
 
-        if image is not self._image or not np.isfinite(image.array).all():
+        if image is not self._image:
             self._image, self._responses = image, {}
-        settings = self._set.spacing_mm, self._set.interpolation, self._set.round_hu
-        whole = resample_whole(image, mask, *settings, what, self._set.mask_threshold)
-        if one not in self._responses:
-            self._responses[one] = apply_filter(whole.values, whole.spacing_mm, one)
-        return crop(_resegmented(whole, self._set), self._responses[one], reach_mm=0.0)
+            self._finite = bool(np.isfinite(image.array).all())
+        grid = self._set.spacing_mm, self._set.interpolation
+        response = self._responses.get(one)
+        if response is None:
+            settings = self._set.round_hu, what, self._set.mask_threshold
+            whole = resample_whole(image, mask, *grid, *settings)
+            response = apply_filter(whole.values, whole.spacing_mm, one)
+            if self._finite:
+                self._responses[one] = response
+        box = resampled_box(image, mask, *grid, what, self._set.mask_threshold)
+        values = checked_values(response[box], region.morphological, what)
+        return replace(region, values=values, surroundings=None)
 
 
 def _reach_of_features(feature_set: FeatureSet) -> float:

@@ -15,7 +15,12 @@ from numpy.typing import NDArray
 
 from petnet.radiomics.labels import LabelBox, split_labels
 from petnet.radiomics.region import Region, Surroundings, crop, prepare_region
-from petnet.radiomics.resample import Interpolation, resample_region, resample_whole
+from petnet.radiomics.resample import (
+    Interpolation,
+    resample_region,
+    resample_whole,
+    resampled_box,
+)
 
 __all__ = [
     "Interpolation",
@@ -29,6 +34,7 @@ __all__ = [
     "prepare_region",
     "resample_region",
     "resample_whole",
+    "resampled_box",
     "resegment",
     "split_labels",
 ]

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petnet.errors import InputError
-from petnet.radiomics.labels import Box, LabelBox, grown, locate
+from petnet.radiomics.labels import Box, LabelBox, bounding_box, grown, locate
 from petnet.radiomics.region import SPHERE_RADIUS_MM, Region, checked_values, crop
 from petnet.volume import Volume, check_same_grid
 
-__all__ = ["Interpolation", "resample_region", "resample_whole"]
+__all__ = ["Interpolation", "resample_region", "resample_whole", "resampled_box"]
 
 Interpolation = Literal["nearest", "linear", "cubic"]
 Positions = list[NDArray[np.float64]]
@@ -109,6 +109,47 @@ def resample_whole(
     return _sample(image, place, positions, new_mm, interpolation, round_hu, what, mask_threshold)
 
 
+def resampled_box(
+    image: Volume,
+    mask: Volume | LabelBox,
+    spacing_mm: Sequence[float | None] | None = None,
+    interpolation: Interpolation = "linear",
+    what: str = "region",
+    mask_threshold: float = 0.5,
+) -> Box:
+    """Return where the region of `resample_region` lies on the grid of `resample_whole`.
+
+    Raises
+    ------
+    InputError
+        The mask is empty, or nothing of it is left on the new grid.
+    """
+    place = locate(mask, what)
+    new_mm, positions = _new_grid(image, spacing_mm or (None, None, None))
+    near = _near(place, positions)
+    close = [axis[kept] for axis, kept in zip(positions, near, strict=True)]
+    box = bounding_box(
+        _sample_mask(place, close, min(SPLINE_ORDER[interpolation], 1), mask_threshold)
+    )
+    if box is None:
+        raise _lost(what, new_mm)
+    x, y, z = (
+        slice(int(kept[0]) + part.start, int(kept[0]) + part.stop)
+        for kept, part in zip(near, box, strict=True)
+    )
+    return x, y, z
+
+
+def _lost(what: str, new_mm: tuple[float, float, float]) -> InputError:
+    return InputError(
+        what,
+        "mask",
+        f"at least one voxel of {tuple(round(s, 4) for s in new_mm)} mm after resampling",
+        "none",
+        "Choose a finer spacing_mm or leave this region out",
+    )
+
+
 def _new_grid(
     image: Volume, spacing_mm: Sequence[float | None]
 ) -> tuple[tuple[float, float, float], Positions]:
@@ -146,13 +187,7 @@ def _sample(
     order = SPLINE_ORDER[interpolation]
     morphological = _sample_mask(place, positions, min(order, 1), mask_threshold)
     if not morphological.any():
-        raise InputError(
-            what,
-            "mask",
-            f"at least one voxel of {tuple(round(s, 4) for s in new_mm)} mm after resampling",
-            "none",
-            "Choose a finer spacing_mm or leave this region out",
-        )
+        raise _lost(what, new_mm)
     margin = SAMPLING_MARGIN[interpolation]
     source = grown(_span(positions, place.box), (margin,) * 3, image.array.shape)
     native = checked_values(image.array[source], place.within(source), what)
@@ -167,10 +202,7 @@ def _sample_mask(
 ) -> NDArray[np.bool_]:
     """Interpolate a mask where it is not all zeros: within a voxel of its box."""
     masked = np.zeros([axis.size for axis in positions], dtype=np.bool_)
-    near = [
-        np.flatnonzero((axis > part.start - 1) & (axis < part.stop))
-        for axis, part in zip(positions, place.box, strict=True)
-    ]
+    near = _near(place, positions)
     if not all(axis.size for axis in near):
         return masked
     source = grown(place.box, (1, 1, 1), place.volume.array.shape)
@@ -178,6 +210,14 @@ def _sample_mask(
     soft = _interpolate(place.within(source).astype(np.float64), _shifted(close, source), order)
     masked[np.ix_(*near)] = soft >= threshold - TIE
     return masked
+
+
+def _near(place: LabelBox, positions: Positions) -> list[NDArray[np.int64]]:
+    """Return which positions of each axis lie within a voxel of the mask's box."""
+    return [
+        np.flatnonzero((axis > part.start - 1) & (axis < part.stop))
+        for axis, part in zip(positions, place.box, strict=True)
+    ]
 
 
 def _span(positions: Positions, box: Box) -> Box:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from petnet.errors import InputError
+from petnet.radiomics import preparation
 from petnet.radiomics.catalogue import FAMILIES, features_of
 from petnet.radiomics.columns import columns_of
 from petnet.radiomics.extractor import (
@@ -299,6 +300,31 @@ def test_filters_see_the_whole_resampled_image(one, spacing):
     first = extract(image.with_array(holed), mask, feature_set, "cpu")
     second = extract(image.with_array(filled), mask, feature_set, "cpu")
     assert first == pytest.approx(second, rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize("spacing", [None, (2.0, 1.5, None)])
+def test_a_filter_of_the_whole_image_is_computed_once_for_all_labels(monkeypatch, spacing):
+    """And each label is found where it lies on the whole resampled image."""
+    array, labels = noise((14, 13, 9)), np.zeros((14, 13, 9), dtype=np.uint8)
+    labels[1:6, 2:7, 1:5], labels[9:13, 5:12, 3:9], labels[0:3, 9:13, 0:3] = 1, 2, 3
+    image, one = pet(array), Simoncelli(1)
+    seen = []
+
+    def counted(*arguments):
+        seen.append(arguments)
+        return resample_whole(*arguments)
+
+    monkeypatch.setattr(preparation, "resample_whole", counted)
+    feature_set = FeatureSet("s", "PT", families=("stat",), filters=(one,), original=False,
+                             spacing_mm=spacing, resegment_range=(3.0, 9.0))  # fmt: skip
+    found = extract_labels(image, mask_of(labels), feature_set, "cpu").table
+    assert len(seen) == 1
+    for label, row in found.iterrows():
+        whole = resegment(resample_whole(image, mask_of(labels == label), spacing), (3.0, 9.0))
+        response = apply_filter(whole.values, whole.spacing_mm, one)[whole.intensity]
+        row = row.to_dict()
+        assert value(row, "stat_mean_intensity") == pytest.approx(response.mean(), abs=1e-10)
+        assert value(row, "stat_maximum_intensity") == pytest.approx(response.max(), abs=1e-10)
 
 
 def test_a_filter_that_reaches_no_neighbour_leaves_the_image():
