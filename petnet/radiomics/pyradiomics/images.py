@@ -138,12 +138,11 @@ def _check_finite(values: NDArray[Any], field: str, what: str) -> None:
 def _as_stored(array: NDArray[Any], settings: PyRadiomicsSet) -> NDArray[Any]:
     """Return the array in the type that PyRadiomics would read from the file.
 
-    petnet keeps images as float32. A CT of whole numbers was a file of integers, which PyRadiomics
-    keeps; that matters where values in between are rounded or edges of bins are.
+    petnet keeps images as float32, PyRadiomics as they were stored.
     """
     if array.dtype == np.float16 or array.dtype.kind == "b":
         return array.astype(np.float32)
-    if settings.modality == "CT" and array.dtype.kind == "f":
+    if settings.modality == "CT" and settings.integer_ct and array.dtype.kind == "f":
         some = array[:: max(array.shape[0] // 8, 1)]
         if bool((np.rint(some) == some).all()) and bool((np.rint(array) == array).all()):
             return array.astype(np.int32)
@@ -161,8 +160,7 @@ def _on_grid(
     if settings.spacing_mm is not None:
         wanted = new_spacing(box, spacing, settings.spacing_mm)
         if wanted is not None:
-            sizes = whole.array.shape, spacing, wanted, settings.pad_distance
-            places = places_of_grid(box, *sizes)
+            places = places_of_grid(box, image, wanted, settings.pad_distance)
             resampled = resample(whole.array, places, settings.interpolation)
             return resampled, resample_mask(place.within(box), box, places), wanted
         kept = grown(box, (settings.pad_distance,) * 3, whole.array.shape)

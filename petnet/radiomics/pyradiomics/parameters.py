@@ -85,7 +85,10 @@ DEFAULTS: dict[str, Any] = {"binWidth": 25.0, "interpolator": "sitkBSpline"}
 
 
 def read_parameters(
-    path: str | Path, modality: Literal["PT", "CT"] = "CT", name: str | None = None
+    path: str | Path,
+    modality: Literal["PT", "CT"] = "CT",
+    name: str | None = None,
+    integer_ct: bool = True,
 ) -> list[PyRadiomicsSet]:
     """Read a PyRadiomics parameter file.
 
@@ -97,6 +100,8 @@ def read_parameters(
         Images of another modality are refused; the file does not say it.
     name : str, optional
         Begins every column; by default made of the file's name.
+    integer_ct : bool
+        As of `PyRadiomicsSet`: the file does not say how images are stored.
 
     Returns
     -------
@@ -128,6 +133,7 @@ def read_parameters(
             made |= {
                 "name": stem if kind == "Original" else f"{stem}_{kind.lower()}",
                 "modality": modality,
+                "integer_ct": integer_ct,
                 "families": of_kind,
                 "features": _of_families(features, of_kind),
                 "image_type": "Original" if kind == SHAPE else kind,

@@ -16,6 +16,7 @@ from scipy import ndimage
 
 from petnet.radiomics.labels import Box
 from petnet.radiomics.resample import Interpolation
+from petnet.volume import Volume
 
 __all__ = ["new_spacing", "places_of_grid", "resample", "resample_mask"]
 
@@ -41,40 +42,49 @@ def new_spacing(
 
 
 def places_of_grid(
-    box: Box,
-    shape: Sequence[int],
-    spacing_mm: Sequence[float],
-    new_spacing_mm: Sequence[float],
-    pad_distance: int,
+    box: Box, image: Volume, new_spacing_mm: Sequence[float], pad_distance: int
 ) -> Places:
     """Return the old index, in fractions, of every new voxel along each axis.
 
     The new grid reaches `pad_distance` of its voxels beyond the bounding box of the region, as far
     as the image does.
+
+    Notes
+    -----
+    New voxels often lie half-way between old ones (2 mm from 3 mm), and rounding decides which of
+    the two is nearest. Places are therefore computed with SimpleITK's operations, by way of
+    millimetres and, along the first axis, from both ends of a row. On grids askew to the axes of
+    the patient its rounding is not reproduced.
     """
-    x, y, z = (
-        _places(part, n, old, new, pad_distance)
-        for part, n, old, new in zip(box, shape, spacing_mm, new_spacing_mm, strict=True)
-    )
+    spacing, affine = image.spacing_mm, image.affine
+    directions = affine[:3, :3] / spacing
+    grids = []
+    for axis in range(3):
+        along = int(np.abs(directions[:, axis]).argmax())
+        origin = float(affine[along, 3] * np.sign(directions[along, axis]))
+        old, new = spacing[axis], new_spacing_mm[axis]
+        first, n = _extent(box[axis], image.array.shape[axis], old, new, pad_distance)
+        begin = old * first + origin
+        # indices, to millimetres, and back
+        places = ((new * np.arange(n + 1) + begin) - origin) * (1 / old)
+        if axis == 0:
+            places = places[0] + np.arange(n) / n * (places[n] - places[0])
+        grids.append(places[:n].astype(np.float64, copy=False))
+    x, y, z = grids
     return x, y, z
 
 
-def _places(part: slice, n: int, old: float, new: float, pad_distance: int) -> NDArray[np.float64]:
+def _extent(part: slice, n: int, old: float, new: float, pad_distance: int) -> tuple[float, int]:
+    """Return the old index of the first new voxel along an axis, and the number of new voxels."""
     ratio = old / new
     lower = max(math.floor((part.start - 0.5) * ratio - pad_distance), 0)
     upper = math.ceil((part.stop - 0.5) * ratio + pad_distance)
     upper = min(upper, math.ceil(n * ratio) - 1)
-    first = 0.5 * (new - old) / old + lower / ratio
-    places: NDArray[np.float64] = first + np.arange(upper - lower + 1) * (new / old)
-    return places
+    return 0.5 * (new - old) / old + lower / ratio, upper - lower + 1
 
 
 def resample_mask(inside: NDArray[np.bool_], box: Box, places: Places) -> NDArray[np.bool_]:
-    """Take the nearest voxel of a mask that is cut to its bounding box, as sitkNearestNeighbor.
-
-    Where voxel centres of the new grid fall half-way between old ones (new edges that are an even
-    multiple of the old), SimpleITK decides by its rounding errors; here the upper one is taken.
-    """
+    """Take the nearest voxel of a mask that is cut to its bounding box; the upper one of two."""
     index = [
         np.floor(place + 0.5).astype(np.int64) - part.start
         for place, part in zip(places, box, strict=True)
@@ -108,7 +118,7 @@ def resample(array: NDArray[Any], places: Places, interpolation: Interpolation) 
 
 def _within(places: Places, shape: Sequence[int]) -> NDArray[np.bool_]:
     """Tell which points of a grid lie in the image."""
-    x, y, z = ((place >= -0.5) & (place <= n - 0.5) for place, n in zip(places, shape, strict=True))
+    x, y, z = ((place >= -0.5) & (place < n - 0.5) for place, n in zip(places, shape, strict=True))
     return x[:, None, None] & y[:, None] & z
 
 

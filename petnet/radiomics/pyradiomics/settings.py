@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
@@ -24,6 +25,7 @@ ImageType = Literal[
     "Gradient",
 ]
 AGGREGATIONS = ("3D_avg", "3D_comb", "2_5D_avg", "2_5D_comb")
+SWITCHES = ("normalise", "resegment_shape", "pre_crop", "gradient_use_spacing", "integer_ct")
 #: Settings of a feature set that PyRadiomics does not have, and what they must be.
 UNKNOWN: dict[str, Any] = {
     "filters": (),
@@ -77,6 +79,10 @@ class PyRadiomicsSet(FeatureSet):
         Axis across which nothing is looked at with 2_5D aggregations: z, y or x.
     voxel_array_shift : float
         Added to intensities for energy and root mean square.
+    integer_ct : bool
+        A CT of whole numbers was stored as integers. PyRadiomics keeps them: what it interpolates
+        loses its fraction, and edges of bins are not rounded to float32. False if it was stored as
+        floating-point numbers.
     minimum_dimensions : {1, 2, 3}
         Along how many axes a region must have two voxels. Regions below have NaN for everything.
     minimum_voxels : int, optional
@@ -108,6 +114,7 @@ class PyRadiomicsSet(FeatureSet):
     pad_distance: int = 5
     force_2d_dimension: int = 0
     voxel_array_shift: float = 0.0
+    integer_ct: bool = True
     minimum_dimensions: int = 2
     minimum_voxels: int | None = None
 
@@ -189,26 +196,59 @@ class PyRadiomicsSet(FeatureSet):
                 raise self._refuse("features", f"features of {families}", key)
 
     def _check_own(self) -> None:
-        allowed: dict[str, tuple[Any, ...]] = {
+        choices: dict[str, tuple[Any, ...]] = {
             "image_type": get_args(ImageType),
             "resegment_mode": get_args(ResegmentMode),
             "force_2d_dimension": (0, 1, 2),
             "minimum_dimensions": (1, 2, 3),
+            **dict.fromkeys(SWITCHES, (True, False)),
         }
-        for field, values in allowed.items():
+        for field, values in choices.items():
             if getattr(self, field) not in values:
                 raise self._refuse(field, f"one of {values}", getattr(self, field))
-        for field, least in (("level", 1), ("start_level", 0), ("pad_distance", 0)):
-            value = getattr(self, field)
-            if type(value) is not int or value < least:
-                raise self._refuse(field, f"a whole number of {least} or more", value)
+        self._check_numbers_of("level", 1, whole=True)
+        self._check_numbers_of("start_level", 0, whole=True)
+        self._check_numbers_of("pad_distance", 0, whole=True)
+        self._check_numbers_of("voxel_array_shift", -math.inf)
+        self._check_numbers_of("normalise_scale", 0, above=True)
+        if self.minimum_voxels is not None:
+            self._check_numbers_of("minimum_voxels", 1, whole=True)
+        if self.remove_outliers is not None:
+            self._check_numbers_of("remove_outliers", 0, above=True)
         limits = self.resegment
-        if limits is not None and not (
-            isinstance(limits, tuple)
-            and 1 <= len(limits) <= 2
-            and all(isinstance(v, int | float) and not isinstance(v, bool) for v in limits)
-        ):
+        if limits is not None and not (_are_numbers(limits) and len(limits) in (1, 2)):
             raise self._refuse("resegment", "one or two numbers or null", limits)
+        self._check_filter()
+
+    def _check_numbers_of(
+        self, field: str, least: float, whole: bool = False, above: bool = False
+    ) -> None:
+        value = getattr(self, field)
+        fits = _are_numbers((value,)) and (value > least if above else value >= least)
+        if not fits or (whole and type(value) is not int):
+            kind = "a whole number" if whole else "a number"
+            bound = "" if least == -math.inf else f" above {least}" if above else f" from {least}"
+            raise self._refuse(field, kind + bound, value)
+
+    def _check_filter(self) -> None:
+        sigmas = self.sigmas
+        if not _are_numbers(sigmas) or not all(sigma > 0 for sigma in sigmas):
+            raise self._refuse("sigmas", "numbers above 0", sigmas)
+        if self.image_type == "LoG" and not sigmas:
+            raise self._refuse("sigmas", "one or more numbers above 0", sigmas)
+        if self.image_type == "Wavelet":
+            import pywt
+
+            known = pywt.wavelist(kind="discrete")
+            if self.wavelet not in known:
+                raise self._refuse("wavelet", f"one of {', '.join(known)}", self.wavelet)
+
+
+def _are_numbers(values: Any) -> bool:
+    """Whether these are finite numbers, any number of them."""
+    return isinstance(values, tuple) and all(
+        isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) for v in values
+    )
 
 
 def settings_of(feature_set: FeatureSet) -> PyRadiomicsSet:
