@@ -383,7 +383,11 @@ def _put_batch(
         starts = xp.asarray(batch.packed.slice_starts)
         wanted, values = texture_table(batch.counts, levels, starts, aggregations, families)
         texture = to_host(values)
-    of_levels = {name: to_host(v) for name, v in histogram_features(histogram, levels).items()}
+    of_levels: dict[str, NDArray[np.float64]] = {}
+    if any("ih" in jobs[k].table.set.families for k in batch.index):
+        found = histogram_features(histogram, levels)
+        together = xp.concat([value[None, :] for value in found.values()])  # one copy to the host
+        of_levels = dict(zip(found, to_host(together), strict=True))
     for row, k in enumerate(batch.index):
         job = jobs[k]
         job.table.put_levels(job.row, job.image, occupied[row])

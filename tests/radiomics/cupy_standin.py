@@ -31,16 +31,29 @@ class OutOfMemoryError(MemoryError):
 
 
 class Pool:
-    """What CuPy's memory pool is to cuda.py: it only counts."""
+    """What CuPy's memory pool is to cuda.py: it only counts, and says what it is told to."""
 
     def __init__(self):
-        self.freed = 0
+        self.freed, self.free = 0, 0
 
     def free_bytes(self):
-        return 0
+        return self.free
 
     def free_all_blocks(self):
         self.freed += 1
+
+
+class Plans:
+    """CuPy's cache of plans for transforms, which hold memory of the pool."""
+
+    def __init__(self):
+        self.cleared, self.held = 0, 0
+
+    def get_curr_memsize(self):
+        return self.held
+
+    def clear(self):
+        self.cleared += 1
 
 
 def marked(result):
@@ -135,8 +148,9 @@ def standin(raw_module):
         compiler=SimpleNamespace(CompileException=CompileException),
         memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
     )
-    pool = Pool()
+    pool, plans = Pool(), Plans()
     cupy.get_default_memory_pool = lambda: pool
+    cupy.fft = SimpleNamespace(config=SimpleNamespace(get_plan_cache=lambda: plans))
 
     def fall_back(name):
         found = getattr(np, name)

@@ -111,11 +111,16 @@ def test_chunks_follow_the_free_memory(shim_cupy, monkeypatch, free, expected):
     assert sum(len(batch.index) for batch in batches) == 5
 
 
-def test_the_pool_is_emptied_after_a_batch_and_after_a_failure(shim_cupy):
+def test_most_memory_is_given_back_after_a_batch_and_all_after_a_failure(shim_cupy):
     image, mask = lesion(1)
-    pool = shim_cupy.get_default_memory_pool()
+    pool, plans = shim_cupy.get_default_memory_pool(), shim_cupy.fft.config.get_plan_cache()
+    pool.free = 16 << 30 >> 5  # a 32nd of the device's memory
     extract_batch([image], [mask], SET, "cuda")
-    assert pool.freed == 1
+    assert (pool.freed, plans.cleared) == (0, 0)
+    plans.held = 1
+    extract_batch([image], [mask], SET, "cuda")
+    assert (pool.freed, plans.cleared) == (1, 1)
+    pool.free, plans.held = 1, 0
     shim_cupy.zeros = refuse(shim_cupy.cuda.memory.OutOfMemoryError("Out of memory"))
     with pytest.raises(InputError, match=r"free memory: expected .*, but got Out of memory"):
         extract_batch([image], [mask], SET, "cuda")
@@ -143,12 +148,13 @@ def test_every_family_that_can_uses_the_device(shim_cupy, monkeypatch, paired):
 
 
 @pytest.mark.gpu
-def test_the_device_keeps_no_memory_after_a_batch():
+def test_the_device_keeps_little_memory_after_a_batch():
     if reason := cuda.unusable_reason():
         pytest.skip(reason)
     import cupy
 
     images, masks = zip(*[lesion(seed) for seed in range(20)], strict=True)
     extract_batch(images, masks, SET, "cuda")
-    assert cupy.get_default_memory_pool().total_bytes() == 0
+    _, total = cupy.cuda.runtime.memGetInfo()
+    assert cupy.get_default_memory_pool().total_bytes() <= total * cuda.KEPT_SHARE
     assert 0 < cuda.chunk_bytes() <= 512 << 20

@@ -1,6 +1,7 @@
 """Texture formulas: literal definitions, other array libraries, batches, invariances, undefined."""
 
 from dataclasses import fields, replace
+from types import ModuleType
 from typing import get_args
 
 import array_api_strict
@@ -208,6 +209,20 @@ def test_blocks_of_level_pairs_change_nothing(monkeypatch, batch, computed, pair
     monkeypatch.setattr(tones, "PAIRS_AT_ONCE", pairs)
     found = texture_features(*batch, ALL, ["ngtdm"])
     assert_same(found, {column: computed[column] for column in found})
+
+
+def test_a_device_adds_up_without_a_look_at_the_keys():
+    """CuPy's bincount waits for the device twice, and gives integers where there are no keys."""
+
+    def refuse(*_, **__):
+        raise AssertionError("bincount waits for the device")
+
+    cupy = ModuleType("cupy")
+    cupy.zeros, cupy.float64, cupy.add, cupy.bincount = np.zeros, np.float64, np.add, refuse
+    found = cells.totals(cupy, np.array([3, 0, 3]), np.array([0.5, 2.0, 0.25]), 5)
+    assert (found.dtype, found.tolist()) == (np.float64, [2, 0, 0, 0.75, 0])
+    empty = cells.totals(cupy, np.zeros(0, np.int64), np.zeros(0), 2)
+    assert (empty.dtype, empty.tolist()) == (np.float64, [0, 0])
 
 
 @pytest.mark.parametrize("aggregation", ["3D_avg", "3D_comb"])

@@ -157,9 +157,6 @@ class Laws:
             )
         check_boundary(self, self.boundary)
 
-    def _kernel_is_known(self) -> bool:
-        return len(self.kernel) in (4, 6) and set(self.kernels) <= set(LAWS_KERNELS)
-
     @property
     def kernels(self) -> tuple[str, ...]:
         """The names of the kernels along x, y and z."""

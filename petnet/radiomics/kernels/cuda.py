@@ -47,6 +47,9 @@ MAX_CHUNK_BYTES = 512 << 20
 # Counts and formulas together take up to 3.7 times the dense counts (3D_avg of co-occurrence; less
 # for the other families), and half of what is free is left to others in the process, e.g. torch.
 FREE_PER_CHUNK_BYTE = 8
+# What CuPy's pool may keep between batches, as a share of the device's memory: to get a hundred
+# arrays from the driver anew takes longer than to count what is to be counted in them.
+KEPT_SHARE = 1 / 32
 
 
 def library() -> Any:
@@ -112,7 +115,10 @@ def chunk_bytes() -> int:
 
 @contextmanager
 def returning_memory() -> Iterator[None]:
-    """Give back at the end what CuPy's pool would keep: torch may live in the same process.
+    """Give back at the end most of what CuPy would keep: torch may live in the same process.
+
+    KEPT_SHARE of the device's memory may stay in the pool for the next batch; nothing after a
+    failure.
 
     Raises
     ------
@@ -121,8 +127,10 @@ def returning_memory() -> Iterator[None]:
     """
     import cupy
 
+    kept_share = 0.0
     try:
         yield
+        kept_share = KEPT_SHARE
     except cupy.cuda.memory.OutOfMemoryError as error:
         raise InputError(
             "CUDA device",
@@ -132,7 +140,18 @@ def returning_memory() -> Iterator[None]:
             "End what else runs on the device, use fewer grey levels, or choose device=cpu",
         ) from error
     finally:
-        cupy.get_default_memory_pool().free_all_blocks()
+        _give_back(kept_share)
+
+
+def _give_back(kept_share: float) -> None:
+    """Free what is not in use, if that and the plans of transforms are more than may be kept."""
+    import cupy
+
+    _, total = cupy.cuda.runtime.memGetInfo()
+    pool, plans = cupy.get_default_memory_pool(), cupy.fft.config.get_plan_cache()
+    if pool.free_bytes() + max(plans.get_curr_memsize(), 0) > kept_share * total:
+        plans.clear()  # they hold memory of the pool
+        pool.free_all_blocks()
 
 
 def source(family: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from array_api_compat import array_namespace, device
+from array_api_compat import array_namespace, device, is_cupy_namespace, is_numpy_namespace
 
 from petnet.radiomics.kernels.counts import ZoneCells
 
@@ -116,8 +116,13 @@ def totals(xp: Any, keys: Any, weights: Any, n: int) -> Any:
     Sums of whole numbers are exact. On CUDA the order of the additions is not fixed, so that the
     last bits of other sums may differ from run to run.
     """
-    if hasattr(xp, "bincount"):  # beyond the array API; NumPy and CuPy have it
+    if is_numpy_namespace(xp):
         return xp.bincount(keys, weights=weights, minlength=n)
+    if is_cupy_namespace(xp):  # whose bincount waits for the device twice
+        sums = xp.zeros(n, dtype=xp.float64)
+        if keys.shape[0] > 0:
+            xp.add.at(sums, keys, weights)
+        return sums
     order = xp.argsort(keys)
     return xp.sum(_in_rows(xp, xp.take(keys, order), xp.take(weights, order), n), axis=-1)
 

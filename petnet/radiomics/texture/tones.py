@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from array_api_compat import array_namespace, device
+from array_api_compat import array_namespace, device, is_numpy_namespace
 
 from petnet.radiomics.texture.cells import totals
 
@@ -13,8 +13,10 @@ __all__ = ["merged_tones", "tone_features", "tones"]
 
 #: IBSI's greatest coarseness, of a region without any difference.
 GREATEST_COARSENESS = 1e6
-#: Entries of the (rows, L, L) arrays that are made at once: 1 MiB each, to stay in a cache.
+#: Entries of the (rows, L, L) arrays that are made at once: 1 MiB each, to stay in a cache; and
+#: elsewhere 32 MiB, for a device wants few large steps.
 PAIRS_AT_ONCE = 1 << 17
+PAIRS_AT_ONCE_ON_DEVICE = 1 << 22
 
 
 def tones(counts: Any) -> Any:
@@ -48,7 +50,8 @@ def _pair_sums(xp: Any, n: Any, s: Any, level: Any) -> Any:
     """
     distance = xp.abs(level[:, None] - level)
     never = xp.where(n == 0, xp.full_like(n, float("inf")), n)
-    rows = max(1, PAIRS_AT_ONCE // max(1, distance.shape[0] ** 2))
+    at_once = PAIRS_AT_ONCE if is_numpy_namespace(xp) else PAIRS_AT_ONCE_ON_DEVICE
+    rows = max(1, at_once // max(1, distance.shape[0] ** 2))
     sums = []
     for start in range(0, n.shape[0], rows):
         stop = min(start + rows, n.shape[0])
