@@ -157,15 +157,14 @@ class _WholeImages:
         if image is not self._image:
             self._image, self._responses = image, {}
             self._finite = bool(np.isfinite(image.array).all())
-        grid = self._set.spacing_mm, self._set.interpolation
+        grid, threshold = (self._set.spacing_mm, self._set.interpolation), self._set.mask_threshold
         response = self._responses.get(one)
         if response is None:
-            settings = self._set.round_hu, what, self._set.mask_threshold
-            whole = resample_whole(image, mask, *grid, *settings)
+            whole = resample_whole(image, mask, *grid, self._set.round_hu, what, threshold)
             response = apply_filter(whole.values, whole.spacing_mm, one)
             if self._finite:
                 self._responses[one] = response
-        box = resampled_box(image, mask, *grid, what, self._set.mask_threshold)
+        box = resampled_box(image, mask, *grid, what, threshold)
         values = checked_values(response[box], region.morphological, what)
         return replace(region, values=values, surroundings=None)
 
