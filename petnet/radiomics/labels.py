@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petnet.errors import InputError
+from petnet.radiomics.arrays import in_c_order
 from petnet.volume import Volume
 
 __all__ = ["Box", "LabelBox", "bounding_box", "grown", "locate", "split_labels"]
@@ -39,7 +40,7 @@ class LabelBox:
     def within(self, box: Box) -> NDArray[np.bool_]:
         """Return the mask of the region in any box of the map, in C order."""
         part = self.volume.array[box]
-        return np.ascontiguousarray(part != 0 if self.label is None else part == self.label)
+        return in_c_order(part != 0 if self.label is None else part == self.label)
 
 
 def bounding_box(mask: NDArray[np.generic]) -> Box | None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petnet.errors import InputError
+from petnet.radiomics.arrays import in_c_order
 from petnet.radiomics.labels import Box, LabelBox, bounding_box, grown, locate
 from petnet.volume import Volume, check_same_grid
 
