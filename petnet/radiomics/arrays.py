@@ -12,7 +12,7 @@ __all__ = ["in_c_order"]
 SLAB = 8
 
 
-def in_c_order(array: NDArray[Any], dtype: DTypeLike = None) -> NDArray[Any]:
+def in_c_order(array: NDArray[Any], dtype: DTypeLike | None = None) -> NDArray[Any]:
     """Return an (X, Y, Z) array in C order; itself where it is that already.
 
     Files are read in Fortran order. Where edges are powers of two, a copy of the whole misses the

@@ -112,7 +112,7 @@ def checked_values(
     InputError
         A value inside is not finite.
     """
-    values = np.require(array, dtype=np.float64, requirements=["C", "W"])
+    values = np.require(in_c_order(array, np.float64), requirements=["C", "W"])
     finite = np.isfinite(values)
     if finite.all():
         return values
