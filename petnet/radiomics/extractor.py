@@ -260,7 +260,8 @@ def compute(
         else:
             from petnet.radiomics.pyradiomics import compute
 
-            parts.append(compute(images, masks, one, device, names))
+            with returning_memory(device):
+                parts.append(compute(images, masks, one, device, names))
     if not parts:
         return np.zeros((len(images), 0)), np.zeros((len(images), 0), dtype=bool)
     return np.hstack([v for v, _ in parts]), np.hstack([f for _, f in parts])
@@ -353,10 +354,17 @@ def _level_families(
             [job.levels.array for job in jobs],
             [job.inside for job in jobs],
             np.array([job.levels.n_levels for job in jobs], dtype=np.int64),
-            [names[job.row] for job in jobs],
+            [_what(job, names, len(prepared) > 1) for job in jobs],
         )
         for batch in texture_batches(levels, families, aggregations, device, alpha=alpha):
             _put_batch(batch, families, aggregations, jobs, levels.n_levels)
+
+
+def _what(job: _Job, names: Sequence[str], several: bool) -> str:
+    """Name a region for messages, with its set where there are several and with a filtered image."""
+    of_set = [job.table.set.name] if several else []
+    of_image = [job.image] if job.image != ORIGINAL else []
+    return ", ".join([names[job.row], *of_set, *of_image])
 
 
 def _what_is_counted(feature_set: FeatureSet) -> tuple[Any, ...]:
