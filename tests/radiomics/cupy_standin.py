@@ -150,7 +150,9 @@ def standin(raw_module):
     )
     pool, plans = Pool(), Plans()
     cupy.get_default_memory_pool = lambda: pool
-    cupy.fft = SimpleNamespace(config=SimpleNamespace(get_plan_cache=lambda: plans))
+    cupy.fft = SimpleNamespace(
+        config=SimpleNamespace(get_plan_cache=lambda: plans), rfft=on_device(np.fft.rfft)
+    )
 
     def fall_back(name):
         found = getattr(np, name)

@@ -50,6 +50,14 @@ def no_device(cupy):
     cupy.cuda.runtime.getDeviceCount = lambda: 0
 
 
+def no_transforms(cupy):
+    cupy.fft.rfft = refuse(ImportError("libcufft.so.12: cannot open shared object file"))
+
+
+def no_product(cupy):
+    cupy.ones = lambda shape: cupy.zeros(shape)
+
+
 def no_sense(cupy):
     cupy.RawModule = lambda code, options: type(
         "Silent", (), {"get_function": lambda *_: lambda *a, **k: None}
@@ -62,6 +70,8 @@ BROKEN = {
     no_memory: r"the device is full: Out of memory allocating 512 bytes; end what else runs",
     no_driver: r"does not answer: cudaErrorInsufficientDriver",
     no_device: r"no CUDA device is visible",
+    no_transforms: r"does not answer: libcufft\.so\.12",
+    no_product: r"transform of 2, 2 begins with 0",
     no_sense: r"the device counts 0 neighbours where there are 2",
 }
 
@@ -114,6 +124,7 @@ def test_chunks_follow_the_free_memory(shim_cupy, monkeypatch, free, expected):
 def test_most_memory_is_given_back_after_a_batch_and_all_after_a_failure(shim_cupy):
     image, mask = lesion(1)
     pool, plans = shim_cupy.get_default_memory_pool(), shim_cupy.fft.config.get_plan_cache()
+    theirs = replace(SET, naming="pyradiomics", aggregations=("3D_avg",))
     pool.free = 16 << 30 >> 5  # a 32nd of the device's memory
     extract_batch([image], [mask], SET, "cuda")
     assert (pool.freed, plans.cleared) == (0, 0)
@@ -127,6 +138,9 @@ def test_most_memory_is_given_back_after_a_batch_and_all_after_a_failure(shim_cu
     assert pool.freed == 2
     extract_batch([image], [mask], SET, "cpu")
     assert pool.freed == 2
+    with pytest.raises(InputError, match=r"free memory: expected .*, but got Out of memory"):
+        extract_batch([image], [mask], theirs, "cuda")
+    assert pool.freed > 2
 
 
 @pytest.mark.parametrize("paired", [8192, 30])

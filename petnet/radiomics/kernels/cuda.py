@@ -63,8 +63,9 @@ def library() -> Any:
 def unusable_reason() -> str | None:
     """Tell why CUDA cannot be used here, and what to do about it; None when it can.
 
-    A kernel is compiled and run, and its counts are summed by one of CuPy's own kernels: a driver
-    that answers says nothing of headers, architecture, cache folder or free memory. The answer is
+    A kernel is compiled and run, its counts are summed by one of CuPy's own kernels, and cuBLAS and
+    cuFFT are asked for a little: a driver that answers says nothing of headers, architecture, cache
+    folder, libraries or free memory. The answer is
     kept for the life of the process.
     """
     try:
@@ -92,11 +93,19 @@ def unusable_reason() -> str | None:
 
 
 def _trial() -> str | None:
-    """Count the one pair of a region of two voxels, and add up the counts on the device."""
+    """Count the one pair of a region of two voxels, and add up the counts on the device.
+
+    Then a product and a transform, whose libraries are loaded when they are first needed.
+    """
+    cupy = library()
     request = Request(frozenset({"glcm"}), planes=False, volume=True, by_slice=False, n_levels=2)
     counts = texture_counts(pack([np.array([[[1, 2]]])]), request)
     found = int(counts.glcm_through.sum())
-    return None if found == 2 else f"the device counts {found} neighbours where there are 2"
+    if found != 2:
+        return f"the device counts {found} neighbours where there are 2"
+    transformed = cupy.fft.rfft(cupy.ones((2, 2)) @ cupy.ones(2)).real.sum()
+    found = int(transformed)
+    return None if found == 4 else f"the device's transform of 2, 2 begins with {found}, not with 4"
 
 
 def _first_line(error: Exception) -> str:

@@ -1,6 +1,6 @@
 // Runs a CUDA kernel on the CPU: one true thread per thread of a block, blocks one after the other.
 //
-// Covers what petnet's kernels use: threadIdx, blockIdx, blockDim and gridDim (blocks along x only),
+// Covers what petnet's kernels use: threadIdx, blockIdx, blockDim and gridDim (threads along x only),
 // atomics, __threadfence, __syncthreads, static and dynamic shared memory. Shared memory is not
 // cleared between blocks, just as on a GPU, so that a kernel that forgets to do so is found out.
 // Bytes beyond those that the launch asked for hold a canary that must outlive every block.
