@@ -361,7 +361,7 @@ def _level_families(
 
 
 def _what(job: _Job, names: Sequence[str], several: bool) -> str:
-    """Name a region for messages, with its set where there are several and with a filtered image."""
+    """Name a region for messages, with its set where there are several and a filtered image."""
     of_set = [job.table.set.name] if several else []
     of_image = [job.image] if job.image != ORIGINAL else []
     return ", ".join([names[job.row], *of_set, *of_image])
