@@ -17,15 +17,13 @@ from petnet.radiomics.catalogue import (
     Feature,
     features_of,
 )
-from petnet.radiomics.featureset import ORIGINAL, VERSION, FeatureSet
+from petnet.radiomics.featureset import ORIGINAL, UNFILTERED_FAMILIES, VERSION, FeatureSet
 from petnet.radiomics.texture import aggregations_of
 
 __all__ = ["Column", "Layout", "columns", "columns_of", "layout_of", "provenance"]
 
 INTENSITY_UNIT = {"PT": "SUV", "CT": "HU"}
 LIBRARIES = ("numpy", "scipy", "numba", "array-api-compat")
-#: Families of the unfiltered image alone: shape does not change, and peaks are uptake.
-UNFILTERED_FAMILIES: frozenset[Family] = frozenset({"morph", "local"})
 AUTOCORRELATION = frozenset({"morans_i_index", "gearys_c_measure"})
 
 

@@ -25,6 +25,8 @@ VERSION = 2
 MAX_BINS = 1024
 #: The unfiltered image's part of a column.
 ORIGINAL = "original"
+#: Families of the unfiltered image alone: shape does not change, and peaks are uptake.
+UNFILTERED_FAMILIES: frozenset[Family] = frozenset({"morph", "local"})
 
 
 @dataclass(frozen=True)
@@ -238,6 +240,8 @@ class FeatureSet:
             raise self._refuse("filters", "a list", self.filters)
         if not self.original and not self.filters:
             raise self._refuse("original", "true without filters", self.original)
+        if not self.original and set(self.families) <= UNFILTERED_FAMILIES:
+            raise self._refuse("original", f"true for {self.families} alone", self.original)
         if self.filters:
             from petnet.radiomics.filters import Filter
 

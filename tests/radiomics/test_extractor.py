@@ -182,6 +182,10 @@ def test_mistakes_are_named():
         ({"ivh_bins": 10, "ivh_bin_width": 1.0}, "ivh_bins: expected null with ivh_bin_width"),
         ({"ivh_bin_width": 0}, "ivh_bin_width: expected a positive number"),
         ({"original": False}, "original: expected true without filters"),
+        (
+            {"original": False, "filters": [Mean(3)], "families": ("morph", "local")},
+            r"original: expected true for \('morph', 'local'\) alone, but got False",
+        ),
         ({"filters": ["log"]}, "filters: expected any of Mean"),
         ({"filters": [Mean(3), Mean(3)]}, "filters: expected each once"),
         ({"naming": "mirp"}, "naming: expected one of"),
