@@ -313,3 +313,20 @@ def test_regions_of_one_image_share_its_filters(monkeypatch):
     assert len(calls) == 1
     alone, _ = compute([volume], [b], one, "cpu", ["b"])
     np.testing.assert_array_equal(both[1], alone[0])
+
+
+@pytest.mark.parametrize("aggregation", ["3D_avg", "3D_comb", "2_5D_avg"])
+def test_the_cuda_kernels_give_the_same(aggregation, shim_cupy):
+    rng = np.random.default_rng(7)
+    image = rng.integers(1, 4, (4, 3, 3)).astype(np.float32)
+    families = ["glcm", "glrlm", "glszm", "ngldm", "ngtdm"]
+    one = settings(families=families, aggregations=[aggregation])
+    pairs = [
+        volumes(image, rng.random(image.shape) < 0.8, (1.0, 1.0, 1.0)),
+        volumes(image, np.arange(3) == np.full(image.shape, 1), (1.0, 1.0, 1.0)),  # one plane
+    ]
+    of = [a for a, _ in pairs], [b for _, b in pairs], one
+    on_cpu, _ = compute(*of, "cpu", ["a", "b"])
+    on_cuda, _ = compute(*of, "cuda", ["a", "b"])
+    assert np.isfinite(on_cpu).all()
+    np.testing.assert_allclose(on_cuda, on_cpu, rtol=1e-12)

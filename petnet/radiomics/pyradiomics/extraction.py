@@ -19,7 +19,7 @@ from petnet.radiomics.preprocess import LabelBox, Levels
 from petnet.radiomics.pyradiomics.definitions import discretise, first_order, texture_values
 from petnet.radiomics.pyradiomics.image_types import image_names
 from petnet.radiomics.pyradiomics.images import Refused, View, Whole, prepare, whole_image
-from petnet.radiomics.pyradiomics.names import CLASS_OF_FAMILY, Definition
+from petnet.radiomics.pyradiomics.names import CLASS_OF_FAMILY, FAMILY_OF_CLASS, Definition
 from petnet.radiomics.pyradiomics.settings import PyRadiomicsSet, settings_of
 from petnet.radiomics.pyradiomics.shape import shape_features
 from petnet.volume import Volume
@@ -79,6 +79,7 @@ def described(feature_set: FeatureSet) -> dict[str, dict[str, Any]]:
         column.name: {
             "feature": column.definition.name,
             "pyradiomics_class": column.definition.radiomics_class,
+            "family": FAMILY_OF_CLASS[column.definition.radiomics_class],
             "ibsi_code": column.definition.ibsi.code if column.definition.ibsi else None,
             "ibsi_family_code": (
                 FAMILY_CODES[column.definition.ibsi.family] if column.definition.ibsi else None

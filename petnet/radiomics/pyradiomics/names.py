@@ -11,6 +11,7 @@ __all__ = [
     "CLASSES",
     "CLASS_OF_FAMILY",
     "DEFINITIONS",
+    "FAMILY_OF_CLASS",
     "WITHOUT_VALUE",
     "Definition",
     "RadiomicsClass",
