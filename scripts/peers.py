@@ -5,10 +5,10 @@ r"""Compare petnet with MIRP and Pictologics, feature by feature, on real PET st
 
 PYTHON is the interpreter of the environment in which the other library is installed (docs/peers.md
 says how these are made). The studies are computed on their own grid, in 3D, with 64 bins and with
-bins of 0.25 SUV from 0; what the other libraries answer is kept in OUT/answers, so that a second
-call asks petnet alone. OUT/agreement.md and OUT/agreement.json hold, for every shared feature, the
-largest relative difference. Exit code 1: a difference over 1e-4 that docs/peers.md does not
-explain; 2: something is missing.
+bins of 0.25 SUV from 0; what the other libraries answer is kept in OUT/answers by their version, so
+that a second call asks petnet alone. OUT/agreement.md and OUT/agreement.json hold, for every shared
+feature, the largest relative difference. Exit code 1: a difference over 1e-4 that docs/peers.md
+does not explain; 2: something is missing.
 """
 
 from __future__ import annotations
@@ -51,8 +51,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
 def ask_once(
     runner: Runner, cache: Path | None, study: Path, setting: str
 ) -> tuple[dict[Key, float], float]:
-    """Return a library's features of one study and its seconds, asked for or read from `cache`."""
-    kept = None if cache is None else cache / f"{runner.name}_{study.name}_{setting}.json"
+    """Return a library's features of one study and its seconds, asked for or read from `cache`.
+
+    `cache` is of one version of one library.
+    """
+    kept = None if cache is None else cache / f"{study.name}_{setting}.json"
     wanted = SETTINGS[setting]
     if kept is not None and kept.is_file():
         answer = json.loads(kept.read_text(encoding="utf-8"))
@@ -152,9 +155,10 @@ def _answers(
     answers: dict[str, dict[str, dict[Key, float]]] = {setting: {} for setting in SETTINGS}
     with start(library, python) as runner:
         versions[library] = runner.ask(do="about")
+        kept = cache and cache / f"{library}_{versions[library]['version']}"
         for number, study in enumerate(folders, 1):
             for setting in SETTINGS:
-                answers[setting][study.name], _ = ask_once(runner, cache, study, setting)
+                answers[setting][study.name], _ = ask_once(runner, kept, study, setting)
             print(f"{library}: {number} of {len(folders)} studies", end="\r", file=sys.stderr)
     print(file=sys.stderr)
     return answers

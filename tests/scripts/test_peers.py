@@ -66,6 +66,40 @@ def feature(name, code, family, value=1.0, aggregation=None):
     }
 
 
+# --- what is asked, and what is kept
+
+
+def test_answers_are_kept_for_the_version_that_gave_them(monkeypatch, tmp_path):
+    import peers
+
+    asked = []
+
+    class Fake:
+        name, version = "mirp", "1"
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def ask(self, do, **_):
+            asked.append(do)
+            if do == "about":
+                return {"name": "MIRP", "version": Fake.version}
+            value = float(Fake.version)
+            return {"features": [[feature("a", "RNU0", "morph", value)]], "seconds": 1.0}
+
+    monkeypatch.setattr(peers, "start", lambda *_: Fake())
+    study = tmp_path / "STS_001"
+    for Fake.version, expected in (("1", 4), ("1", 0), ("2", 4)):
+        asked.clear()
+        answers = peers._answers("mirp", "python", [study], tmp_path / "answers", {})
+        assert len(asked) == 1 + expected  # two settings, each opened and run
+        for found in answers.values():
+            assert list(found["STS_001"].values()) == [float(Fake.version)]
+
+
 # --- whose feature is whose
 
 
