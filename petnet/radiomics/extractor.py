@@ -250,7 +250,7 @@ def compute(
     prepared = [(tables[id(one)], regions[preparation_key(one)]) for one in ours]
     with ThreadPoolExecutor(1) as pool, returning_memory(device):
         sums = _shape_on_cuda(prepared) if device == "cuda" else {}
-        beside = pool.submit(_region_families, prepared, sums)
+        beside = pool.submit(_region_families, prepared, sums, names)
         _level_families(prepared, device, names)
         beside.result()
     parts = []
@@ -285,7 +285,9 @@ def _shape_on_cuda(prepared: Sequence[tuple[_Table, Prepared]]) -> dict[int, Sha
 
 
 def _region_families(
-    prepared: Sequence[tuple[_Table, Prepared]], sums: Mapping[int, ShapeSums]
+    prepared: Sequence[tuple[_Table, Prepared]],
+    sums: Mapping[int, ShapeSums],
+    names: Sequence[str],
 ) -> None:
     """Compute what is computed region by region, without grey levels."""
     for table, of_image in prepared:
@@ -293,7 +295,7 @@ def _region_families(
             for row, region in enumerate(regions):
                 counts = region.intensity, region.morphological
                 table.voxels[row] = [np.count_nonzero(mask) for mask in counts]
-                _intensity_families(table, image, row, region)
+                _intensity_families(table, image, row, region, names[row])
             if image == ORIGINAL and "morph" in table.set.families:
                 of_these = sums.get(id(regions))
                 found = morphology_batch(regions, table.set.autocorrelation, of_these)
@@ -301,13 +303,14 @@ def _region_families(
                     table.put(row, image, "morph", values)
 
 
-def _intensity_families(table: _Table, image: str, row: int, region: Region) -> None:
+def _intensity_families(table: _Table, image: str, row: int, region: Region, what: str) -> None:
     families = table.set.families
     inside = region.values[region.intensity]
     if "stat" in families:
         table.put(row, image, "stat", intensity_statistics(inside))
     if "ivh" in families:
-        table.put(row, image, "ivh", ivh_features(inside, **_ivh_settings(table.set, image)))
+        settings = _ivh_settings(table.set, image)
+        table.put(row, image, "ivh", ivh_features(inside, **settings, what=what))
     if "local" in families and image == ORIGINAL:
         table.put(row, image, "local", peak_features(region))
 

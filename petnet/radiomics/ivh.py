@@ -50,6 +50,7 @@ def ivh_features(
     bins: int = 1000,
     step: float | None = None,
     range_: tuple[float, float] | None = None,
+    what: str = "ivh",
 ) -> dict[str, float]:
     """Compute the 7 features of the intensity-volume histogram of a region.
 
@@ -73,6 +74,8 @@ def ivh_features(
     range_ : two floats, optional
         The re-segmentation range; an end that is infinite, or no range at all, is taken from the
         values. A fixed bin number always takes the values'.
+    what : str
+        Name of the region in messages.
 
     Returns
     -------
@@ -101,19 +104,19 @@ def ivh_features(
     if discretisation == "fixed_bin_number":
         histogram = _binned_by_number(values, bins)
     elif discretisation == "fixed_bin_size":
-        width = _positive("bin_width", bin_width)
-        histogram = _stepped(values, low, high, width, width / 2)
+        width = _positive(what, "bin_width", bin_width)
+        histogram = _stepped(what, values, low, high, width, width / 2)
     elif step is not None:
-        histogram = _stepped(values, low, high, _positive("step", step), 0.0)
+        histogram = _stepped(what, values, low, high, _positive(what, "step", step), 0.0)
     else:
         found, counts = np.unique(values, return_counts=True)
         histogram = _Histogram(found, counts, low, high, float(found[-1]))
     return _features(histogram)
 
 
-def _positive(name: str, value: float | None) -> float:
+def _positive(what: str, name: str, value: float | None) -> float:
     if value is None or not 0 < value < math.inf:
-        raise InputError("ivh", name, "a positive number", str(value))
+        raise InputError(what, f"ivh {name}", "a positive number", str(value))
     return float(value)
 
 
@@ -126,13 +129,13 @@ def _ends(values: NDArray[np.float64], range_: tuple[float, float] | None) -> tu
 
 
 def _stepped(
-    values: NDArray[np.float64], low: float, high: float, step: float, shift: float
+    what: str, values: NDArray[np.float64], low: float, high: float, step: float, shift: float
 ) -> _Histogram:
     """Lay intensities low + k · step + shift over the range, whose ends both move inwards."""
     top = max(high, float(values.max()))
     if (top - low) / step > MAX_LEVELS:
         expected = f"at most {MAX_LEVELS} steps from {low:g} to {top:g}"
-        raise InputError("ivh", "width of a bin", expected, f"{step:g}")
+        raise InputError(what, "ivh width of a bin", expected, f"{step:g}")
     first, last = low + shift, high - shift
     n_levels = max(
         math.floor((last - first) / step + TIE) + 1,  # of the range

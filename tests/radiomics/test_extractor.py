@@ -148,6 +148,9 @@ def test_mistakes_are_named():
     fine = replace(SET, name="fine", bin_width=0.001, original=False, filters=(Mean(3),))
     with pytest.raises(InputError, match="region 0, fine, mean_3: grey levels: expected 1 to 1024"):
         extract_batch([image], [mask], [SET, fine], "cpu")
+    volumes = FeatureSet("pt", "PT", families=("ivh",), ivh_bin_width=1e-9)
+    with pytest.raises(InputError, match="region L7: ivh width of a bin: expected at most"):
+        extract_batch([image], [mask], volumes, "cpu", ids=["L7"])
 
 
 @pytest.mark.parametrize(
