@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,16 @@ if TYPE_CHECKING:
     from petnet.devices import Device
     from petnet.radiomics.extractor import FeatureSet
 
-__all__ = ["build", "feature_sets", "open_cohort", "resolve_device", "with_suffix"]
+__all__ = [
+    "build",
+    "feature_sets",
+    "lay_in_parameters",
+    "open_cohort",
+    "resolve_device",
+    "with_suffix",
+]
+
+PYRADIOMICS_SET = "petnet.radiomics.pyradiomics.PyRadiomicsSet"
 
 
 def build(config: Any, what: str, allowed: Sequence[str] | None = None) -> Any:
@@ -66,6 +76,38 @@ def feature_sets(config: DictConfig, allowed: Sequence[str] | None = None) -> li
         raise InputError("settings", "features", "feature sets, whose columns are used", "maps")
     sets = config.sets or {}
     return [build(part, f"features.sets.{name}", allowed) for name, part in sets.items()]
+
+
+def lay_in_parameters(config: DictConfig) -> None:
+    """Put the sets of a PyRadiomics parameter file into the settings, so that a run holds them.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, or asks for what petnet does not compute.
+    """
+    path = config.features.get("parameters")
+    if not path:
+        return
+    from omegaconf import open_dict
+
+    from petnet.radiomics.pyradiomics import read_parameters
+
+    with open_dict(config):
+        config.features.sets = {
+            one.name: {"_target_": PYRADIOMICS_SET} | _plain(asdict(one))
+            for one in read_parameters(path, config.features.modality)
+        }
+        config.features.parameters = None
+
+
+def _plain(value: Any) -> Any:
+    """Return what YAML can hold: lists in the place of tuples."""
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain(part) for part in value]
+    return value
 
 
 def open_cohort(config: DictConfig) -> Cohort:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from petnet.commands import extract_maps
-from petnet.commands.common import build, feature_sets, open_cohort, with_suffix
+from petnet.commands.common import build, feature_sets, lay_in_parameters, open_cohort, with_suffix
 from petnet.errors import InputError
 from petnet.files import atomic_path, json_text
 from petnet.measure.described import describe_table
@@ -48,6 +48,7 @@ def run(config: DictConfig) -> int:
     if config.features.get("maps"):
         return extract_maps.run(config)
     task: Task | None = build(config.task, "task") if config.get("task") else None
+    lay_in_parameters(config)
     sets = feature_sets(config.features)
     made = (_units if config.rows == "unit" else _studies)(config, task, sets)
     _write(out, made)

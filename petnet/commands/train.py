@@ -15,7 +15,13 @@ import numpy as np
 import pandas as pd
 
 from petnet.cohort import Splits, make_splits, splits_from_column
-from petnet.commands.common import build, feature_sets, open_cohort, resolve_device
+from petnet.commands.common import (
+    build,
+    feature_sets,
+    lay_in_parameters,
+    open_cohort,
+    resolve_device,
+)
 from petnet.commands.run_gallery import write_gallery
 from petnet.errors import InputError
 from petnet.evaluation.baselines import baseline_scores, check_baselines
@@ -46,6 +52,7 @@ def run(config: DictConfig) -> int:
     from omegaconf import OmegaConf
 
     start = time.monotonic()
+    lay_in_parameters(config)
     task: Task = build(config.task, "task")
     device = resolve_device(config.device)
     cohort = open_cohort(config)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["areas_and_volumes"]
+__all__ = ["areas_and_volumes", "polygons_of", "triangulations"]
 
 Edge = tuple[int, int]
 Triangle = tuple[int, int, int]
@@ -45,7 +45,7 @@ def _face_links(pattern: int, face: Sequence[int]) -> Iterator[tuple[Edge, Edge]
         yield _edge(face[k], face[(k + 1) % 4]), _edge(face[m - 1], face[m])
 
 
-def _polygons(pattern: int) -> Iterator[NDArray[np.float64]]:
+def polygons_of(pattern: int) -> Iterator[NDArray[np.float64]]:
     """Yield the closed polygons of a pattern as (K, 3) edge midpoints in the unit cell."""
     links = dict(link for face in FACES for link in _face_links(pattern, face))
     while links:
@@ -58,15 +58,15 @@ def _polygons(pattern: int) -> Iterator[NDArray[np.float64]]:
         yield corners.mean(axis=1)
 
 
-def _triangulations(corners: Sequence[int]) -> Iterator[list[Triangle]]:
+def triangulations(corners: Sequence[int]) -> Iterator[list[Triangle]]:
     """Yield every way to cut a polygon into triangles."""
     if len(corners) < 3:
         yield []
         return
     first, last = corners[0], corners[-1]
     for k in range(1, len(corners) - 1):
-        for before in _triangulations(corners[: k + 1]):
-            for after in _triangulations(corners[k:]):
+        for before in triangulations(corners[: k + 1]):
+            for after in triangulations(corners[k:]):
                 yield [*before, (first, corners[k], last), *after]
 
 
@@ -82,7 +82,7 @@ def _cut(polygon: NDArray[np.float64]) -> NDArray[np.float64]:
     and Cline's table. Mirror images of a way tie with it and enclose another volume; their mean is
     taken, so that turning or mirroring a mask changes nothing.
     """
-    ways = polygon[np.array(list(_triangulations(range(len(polygon)))))]
+    ways = polygon[np.array(list(triangulations(range(len(polygon)))))]
     area = np.linalg.norm(_cross(ways), axis=-1).sum(axis=-1)
     largest: NDArray[np.float64] = ways[area > area.max() - 1e-9]
     return largest
@@ -96,7 +96,7 @@ def _table() -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64
     """
     patterns, vectors, middles = [], [], []
     for pattern in range(1, 255):
-        for polygon in _polygons(pattern):
+        for polygon in polygons_of(pattern):
             ways = _cut(polygon)
             triangles = ways.reshape(-1, 3, 3)
             patterns.append(np.full(len(triangles), pattern))

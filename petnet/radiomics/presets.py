@@ -28,6 +28,7 @@ FILTERS = (
 TARGETS = (
     "petnet.radiomics.extractor.FeatureSet",
     "petnet.radiomics.featureset.FeatureSet",
+    "petnet.radiomics.pyradiomics.PyRadiomicsSet",
     *(f"petnet.radiomics.filters.{name}" for name in FILTERS),
 )
 

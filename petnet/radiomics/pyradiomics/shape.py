@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from petnet.radiomics.enclosing import diameter, hull_of_mesh
 from petnet.radiomics.kernels.cpu_shape import coordinate_moments
-from petnet.radiomics.marching import _polygons, _triangulations
+from petnet.radiomics.marching import polygons_of, triangulations
 
 __all__ = ["shape_features"]
 
@@ -20,7 +20,7 @@ NAN = float("nan")
 TURNING_CORNER = 3
 #: How PyRadiomics 3.0 cuts the polygons of the 127 patterns with a full turning corner: for every
 #: pattern a word, for each of its polygons (by their first corner) a digit, its number among
-#: `_triangulations`. Lorensen and Cline leave it open.
+#: `triangulations`. Lorensen and Cline leave it open.
 WAYS = (
     "0 4 1 2 0 1 2 0 00 s s b i b 04 4 9 05 0 5 n 02 b 2 d 04 2 4 10 00 00 0 7 50 k 04 0 5 b "
     "4 F 20 01 01 2 2 01 1 30 0000 10 000 10 000 10 00 00 000 00 00 10 00 00 0 0 d 4 2 3 b 3 "
@@ -98,9 +98,9 @@ def _table() -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     triangles: list[NDArray[np.float64]] = []
     full = [p for p in range(1, 255) if p >> TURNING_CORNER & 1]
     for pattern, word in zip(full, WAYS.split(), strict=True):
-        polygons = sorted((_rolled(p) for p in _polygons(pattern)), key=_first)
+        polygons = sorted((_rolled(p) for p in polygons_of(pattern)), key=_first)
         for polygon, digit in zip(polygons, word, strict=True):
-            way = list(_triangulations(range(len(polygon))))[DIGITS.index(digit)]
+            way = list(triangulations(range(len(polygon))))[DIGITS.index(digit)]
             for triangle in way:
                 corners = polygon[list(triangle)]
                 patterns += [pattern, 255 - pattern]
