@@ -100,7 +100,7 @@ def _ibsi(devices: Sequence[Device]) -> Iterator[Check]:
     for device in devices:
         for result in selftest.run(device):
             row = result.consensus
-            unit = row.feature.unit.format(intensity="intensity")
+            unit = row.feature.unit.format(intensity="intensity", ivh="intensity")
             where = f"{row.feature.family} {row.feature.code} {row.feature.name}"
             aggregation = f" {row.aggregation}" if row.aggregation else ""
             expected = f"{row.value:g} ± {row.tolerance:g}"
@@ -113,7 +113,7 @@ def _agreement(devices: Sequence[Device]) -> Iterator[Check]:
     if len(devices) < 2:
         return
     found = selftest.counts_agree(devices)
-    what = f"co-occurrence counts of {found.regions} random regions"
+    what = f"counts of every texture family in {found.regions} random regions"
     text = f"{found.differing} of {found.counts} differ"
     yield Check("cpu = gpu", what, "none differs", text, found.differing == 0)
 

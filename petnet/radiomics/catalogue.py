@@ -7,6 +7,7 @@ from functools import cache
 from typing import Literal, get_args
 
 __all__ = [
+    "AUTOCORRELATION",
     "CATALOGUE",
     "DIRECTIONAL_FAMILIES",
     "FAMILIES",
@@ -62,6 +63,8 @@ TEXTURE_FAMILIES: frozenset[Family] = frozenset(
 )
 #: Those of them with a matrix per direction, and so with six aggregations instead of three.
 DIRECTIONAL_FAMILIES: frozenset[Family] = frozenset({"glcm", "glrlm"})
+#: Sums over all pairs of voxels, which cost more than all other features: they can be left out.
+AUTOCORRELATION = ("morans_i_index", "gearys_c_measure")
 FAMILY_CODES: dict[Family, str] = {
     "stat": "UHIW",
     "morph": "HCUG",

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petnet.radiomics.catalogue import (
+    AUTOCORRELATION,
     FAMILY_CODES,
     TEXTURE_FAMILIES,
     Family,
@@ -24,7 +25,6 @@ __all__ = ["Column", "Layout", "columns", "columns_of", "layout_of", "provenance
 
 INTENSITY_UNIT = {"PT": "SUV", "CT": "HU"}
 LIBRARIES = ("numpy", "scipy", "numba", "array-api-compat")
-AUTOCORRELATION = frozenset({"morans_i_index", "gearys_c_measure"})
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from petnet.errors import InputError
 from petnet.files import hash_of
 from petnet.radiomics.catalogue import TEXTURE_FAMILIES, Family
+from petnet.radiomics.kernels.counts import MAX_LEVELS
 from petnet.radiomics.preprocess import Interpolation
 from petnet.radiomics.texture import Aggregation
 
@@ -22,7 +23,6 @@ Discretisation = Literal["fixed_bin_number", "fixed_bin_size", "none"]
 Naming = Literal["ibsi", "pyradiomics"]
 #: Raised whenever the same settings begin to give other numbers.
 VERSION = 2
-MAX_BINS = 1024
 #: The unfiltered image's part of a column.
 ORIGINAL = "original"
 #: Families of the unfiltered image alone: shape does not change, and peaks are uptake.
@@ -195,7 +195,7 @@ class FeatureSet:
             raise self._refuse("spacing_mm", "three positive numbers (or nulls) or null", spacing)
         if not (_is_number(self.mask_threshold) and 0 < self.mask_threshold <= 1):
             raise self._refuse("mask_threshold", "a number above 0, up to 1", self.mask_threshold)
-        if type(self.ngldm_alpha) is not int or not 0 <= self.ngldm_alpha < MAX_BINS:
+        if type(self.ngldm_alpha) is not int or not 0 <= self.ngldm_alpha < MAX_LEVELS:
             raise self._refuse("ngldm_alpha", "a whole number of 0 or more", self.ngldm_alpha)
         if range_ is not None and not _is_range(range_):
             expected = "a lower and a higher number (or null for one of them) or null"
@@ -218,8 +218,8 @@ class FeatureSet:
                 raise self._refuse(
                     field, f"a number with discretisation={self.discretisation}", value
                 )
-        if self.bins is not None and not (type(self.bins) is int and 1 < self.bins <= MAX_BINS):
-            raise self._refuse("bins", f"a whole number from 2 to {MAX_BINS}", self.bins)
+        if self.bins is not None and not (type(self.bins) is int and 1 < self.bins <= MAX_LEVELS):
+            raise self._refuse("bins", f"a whole number from 2 to {MAX_LEVELS}", self.bins)
         if self.bin_width is not None and self.bin_width <= 0:
             raise self._refuse("bin_width", "a positive number", self.bin_width)
         if self.has_levels and self.discretisation == "none":

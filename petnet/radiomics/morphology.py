@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from petnet.devices import Device
 from petnet.radiomics.autocorrelation import autocorrelations_on_cuda, spatial_autocorrelation
-from petnet.radiomics.catalogue import features_of
+from petnet.radiomics.catalogue import AUTOCORRELATION, features_of
 from petnet.radiomics.enclosing import diameter, enclosing_ellipsoid, hull_of_mesh, oriented_box
 from petnet.radiomics.kernels.cpu_shape import (
     coordinate_moments,
@@ -26,7 +26,6 @@ __all__ = ["ShapeSums", "ellipsoid_area", "morphology_batch", "morphology_featur
 
 NAN = float("nan")
 LEGENDRE_TERMS = 20
-AUTOCORRELATION = ("morans_i_index", "gearys_c_measure")
 
 
 @dataclass(frozen=True, eq=False)

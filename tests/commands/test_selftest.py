@@ -24,12 +24,12 @@ def off(monkeypatch):
 def test_selftest_prints_feature_by_feature(capsys, tmp_path):
     assert main(["selftest", "device=cpu", f"out={tmp_path / 'table.csv'}"]) == 0
     said = capsys.readouterr().out
-    assert "91 of 91 values within the consensus" in said
+    assert "482 of 482 values within the consensus" in said
     assert "Q4LE mean_intensity" in said
-    assert said.count("\nok ") + said.startswith("ok ") > 91 + 20
+    assert said.count("\nok ") + said.startswith("ok ") > 482 + 20
     with (tmp_path / "table.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
-    assert sum(row["part"] == "ibsi" for row in rows) == 91
+    assert sum(row["part"] == "ibsi" for row in rows) == 482
     assert {row["passed"] for row in rows} == {"True"}
 
 
@@ -37,7 +37,7 @@ def test_selftest_fails_on_a_single_miss(off, capsys):
     assert main(["selftest", "device=cpu"]) == 1
     said = capsys.readouterr().out
     assert "FAILED" in said
-    assert "90 of 91 values" in said
+    assert "481 of 482 values" in said
 
 
 def test_selftest_names_a_package_that_is_too_old(monkeypatch, capsys):

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 __all__ = [
     "DIRECTIONS_3D",
     "IN_PLANE",
+    "MAX_LEVELS",
     "THROUGH_PLANE",
     "Packed",
     "Request",
@@ -26,6 +27,8 @@ __all__ = [
     "pack",
 ]
 
+#: More grey levels than any discretisation in use gives; their pairs are counted densely.
+MAX_LEVELS = 1024
 #: The 13 unique directions at Chebyshev distance 1, in the order of the IBSI manual.
 DIRECTIONS_3D: NDArray[np.int32] = np.array(
     [

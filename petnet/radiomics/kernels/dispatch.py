@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 
 from petnet.devices import Device, choose_device
 from petnet.errors import InputError
-from petnet.radiomics.kernels.counts import Packed, Request, TextureCounts, pack
+from petnet.radiomics.kernels.counts import MAX_LEVELS, Packed, Request, TextureCounts, pack
 
 __all__ = [
-    "MAX_LEVELS",
     "LevelRegions",
     "TextureBatch",
     "plan_chunks",
@@ -26,7 +25,6 @@ __all__ = [
 ]
 
 log = logging.getLogger(__name__)
-MAX_LEVELS = 1024
 #: Dense counts that exist at once on the CPU. Formulas need a few times as much for a while.
 CPU_CHUNK_BYTES = 32 << 20
 #: What the counts of one region may need: they cannot be cut into chunks.

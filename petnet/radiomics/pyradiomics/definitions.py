@@ -107,7 +107,7 @@ def first_order(
         "Range": found["intensity_range"],
         "RobustMeanAbsoluteDeviation": found["intensity_robust_mean_absolute_deviation"],
         "RootMeanSquared": math.sqrt(energy / len(values)),
-        "Skewness": 0.0 if flat else found["intensity_skewness"],
+        "Skewness": found["intensity_skewness"],
         "TotalEnergy": energy * voxel_mm3,
         "Uniformity": float(np.square(share).sum()),
         "Variance": found["intensity_variance"],
