@@ -7,9 +7,10 @@ discretisations of a call are counted together, while shape and intensities are 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,6 +59,7 @@ __all__ = [
 ]
 
 Prepared = dict[str, list[Region]]  # by image, a region per row
+WORTH_A_THREAD = 100_000  # voxels of a box
 IVH_BINS = 1000  # IBSI's choice for intensities in arbitrary units
 
 
@@ -248,11 +250,13 @@ def compute(
         if key not in regions:
             regions[key] = prepare_images(images, masks, one, names)
     prepared = [(tables[id(one)], regions[preparation_key(one)]) for one in ours]
-    with ThreadPoolExecutor(1) as pool, returning_memory(device):
+    with returning_memory(device):
         sums = _shape_on_cuda(prepared) if device == "cuda" else {}
-        beside = pool.submit(_region_families, prepared, sums, names)
-        _level_families(prepared, device, names)
-        beside.result()
+        _side_by_side(
+            partial(_region_families, prepared, sums, names),
+            partial(_level_families, prepared, device, names),
+            device == "cuda" or _voxels(prepared) > WORTH_A_THREAD,
+        )
     parts = []
     for one in sets:
         if one.naming == "ibsi":
@@ -265,6 +269,28 @@ def compute(
     if not parts:
         return np.zeros((len(images), 0)), np.zeros((len(images), 0), dtype=bool)
     return np.hstack([v for v, _ in parts]), np.hstack([f for _, f in parts])
+
+
+def _side_by_side(
+    beside: Callable[[], None], here: Callable[[], None], worth_a_thread: bool
+) -> None:
+    """Do both; in two threads where they are mostly outside of the interpreter."""
+    if not worth_a_thread:
+        beside()
+        here()
+        return
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(beside)
+        here()
+        other.result()
+
+
+def _voxels(prepared: Sequence[tuple[_Table, Prepared]]) -> int:
+    """Return the size of the largest region: small ones are Python's work, one thread at a time."""
+    sizes = [
+        r.values.size for _, images in prepared for regions in images.values() for r in regions
+    ]
+    return max(sizes, default=0)
 
 
 def _shape_on_cuda(prepared: Sequence[tuple[_Table, Prepared]]) -> dict[int, ShapeSums]:
