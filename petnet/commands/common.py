@@ -71,11 +71,31 @@ def _targets(value: Any) -> Iterator[str]:
 
 
 def feature_sets(config: DictConfig, allowed: Sequence[str] | None = None) -> list[FeatureSet]:
-    """Build the feature sets of a `features` config, which may be none; `allowed` as in `build`."""
+    """Build the feature sets of a `features` config, which may be none; `allowed` as in `build`.
+
+    Raises
+    ------
+    InputError
+        As `build`; two sets have a column in common, so that one would take the other's place.
+    """
+    from petnet.radiomics.columns import columns
+    from petnet.radiomics.featureset import FeatureSet
+
     if config.get("maps"):
         raise InputError("settings", "features", "feature sets, whose columns are used", "maps")
     sets = config.sets or {}
-    return [build(part, f"features.sets.{name}", allowed) for name, part in sets.items()]
+    made = [build(part, f"features.sets.{name}", allowed) for name, part in sets.items()]
+    seen: dict[str, str] = {}
+    for key, one in zip(sets, made, strict=True):
+        if not isinstance(one, FeatureSet):
+            raise InputError("settings", f"features.sets.{key}", "a FeatureSet", repr(one))
+        for column in columns(one):
+            if column in seen:
+                expected = "names that differ from set to set"
+                found = f"{one.name!r} in {seen[column]} and in {key}"
+                raise InputError("settings", "features.sets, name", expected, found)
+            seen[column] = str(key)
+    return made
 
 
 def lay_in_parameters(config: DictConfig) -> None:

@@ -61,7 +61,9 @@ def read_unit(unit: Unit, task: Task, modalities: Collection[str]) -> Reading:
     return Reading({unit.id: measured}, jobs)
 
 
-def read_study(study: Study, references: Sequence[str], modalities: Collection[str]) -> Reading:
+def read_study(
+    study: Study, references: Sequence[str], modalities: Collection[str], quantities: bool = True
+) -> Reading:
     """Read a study; each PET, CT and label map once for all rows.
 
     A row whose mask or values are at fault fails by itself. A PET, CT or reference region that
@@ -73,6 +75,9 @@ def read_study(study: Study, references: Sequence[str], modalities: Collection[s
         Regions of the body whose mean uptake the rows' is set against.
     modalities : collection of {"PT", "CT"}
         Of the features that are wanted beside the lesion quantities.
+    quantities : bool
+        Whether lesion quantities are wanted at all; without them, and without features of PET, the
+        PET is not looked at.
 
     Raises
     ------
@@ -82,7 +87,7 @@ def read_study(study: Study, references: Sequence[str], modalities: Collection[s
     series, read = study.series, once()
     images: dict[str, Volume] = {}
     means: dict[str, float] = {}
-    if series.pet is not None:
+    if series.pet is not None and (quantities or "PT" in modalities):
         images["pet"] = _read_pet(series, series.pet)
         means = _references(references, series, images["pet"], read)
     if series.ct is not None and "CT" in modalities:
@@ -95,7 +100,7 @@ def read_study(study: Study, references: Sequence[str], modalities: Collection[s
             for grid, image in images.items():
                 masks = lesion_masks(row.regions, image, grid, read)
                 _check_defined(masks, image, series)
-                if grid == "pet":
+                if grid == "pet" and quantities:
                     found = burden([lesion_quantities(*mask.cut(image)) for mask in masks], means)
                     measured = {f"measure__{name}": value for name, value in found.items()}
                 if image.modality in modalities:

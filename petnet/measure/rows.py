@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from petnet.errors import InputError, PetnetError
-from petnet.files import content_hash, hash_of, read_json, write_json
+from petnet.files import content_hash, hash_of, intact, read_json, write_json
 from petnet.measure.regions import BoxedMask
 from petnet.progress import track
 from petnet.radiomics.extractor import FeatureSet, extract_regions
@@ -20,9 +21,10 @@ from petnet.volume import Volume
 
 __all__ = ["Item", "Job", "Reading", "Rows", "compute_rows", "key_of"]
 
-VERSION = 5  # raised whenever the same settings begin to give other rows
+VERSION = 6  # raised whenever the same settings begin to give other rows
 CHUNK_BYTES = 512 * 2**20
 VOXEL_BYTES = 32  # of a prepared region: intensities, masks and levels
+log = logging.getLogger(__name__)
 
 Values = dict[str, dict[str, float]]
 
@@ -133,7 +135,7 @@ def compute_rows(
                 made[item.name] = outcome
                 continue
             key, reading = outcome
-            rows = _computed(reading, sets, device)
+            rows = _computed(item.name, reading, sets, device)
             if folder is not None and not rows.failed:
                 _keep(folder / f"{key}.json", rows)
             made[item.name] = rows
@@ -161,9 +163,8 @@ def _load(item: Item, folder: Path | None) -> Outcome:
     """Return the kept rows, else what the files hold, else why there is neither."""
     try:
         key = item.key()
-        if folder is not None and (folder / f"{key}.json").is_file():
-            return _kept(folder / f"{key}.json")
-        return key, item.read()
+        kept = None if folder is None else _kept(folder / f"{key}.json")
+        return kept or (key, item.read())
     except PetnetError as error:
         return Rows(fault=str(error))
 
@@ -176,16 +177,24 @@ def _keep(path: Path, rows: Rows) -> None:
     write_json(path, {"values": values, "flagged": rows.flagged})
 
 
-def _kept(path: Path) -> Rows:
-    found = read_json(path)
-    values = {
-        row: {k: math.nan if v is None else float(v) for k, v in own.items()}
-        for row, own in found["values"].items()
-    }
-    return Rows(values, dict(found["flagged"]))
+def _kept(path: Path) -> Rows | None:
+    """Return rows that were kept; None if they were not, or are damaged."""
+    if not path.is_file():
+        return None
+    try:
+        found = read_json(path)
+        with intact(path, "rows that petnet kept"):
+            values = {
+                row: {k: math.nan if v is None else float(v) for k, v in dict(own).items()}
+                for row, own in dict(found["values"]).items()
+            }
+            return Rows(values, dict(found["flagged"]))
+    except InputError as error:
+        log.warning("%s: computed again", error)
+        return None
 
 
-def _computed(reading: Reading, sets: Sequence[FeatureSet], device: str) -> Rows:
+def _computed(name: str, reading: Reading, sets: Sequence[FeatureSet], device: str) -> Rows:
     """Compute the features of an item; a row of which any region fails is no row."""
     values = {row: dict(found) for row, found in reading.measured.items()}
     notes: dict[str, list[str]] = {row: [] for row in values}
@@ -194,7 +203,7 @@ def _computed(reading: Reading, sets: Sequence[FeatureSet], device: str) -> Rows
         wanted = [one for one in sets if one.modality == modality]
         jobs = [job for job in reading.jobs if job.image.modality == modality]
         for chunk in _chunks(jobs if wanted else [], wanted):
-            _extract(chunk, wanted, device, values, notes, failed)
+            _extract(name, chunk, wanted, device, values, notes, failed)
     kept = [row for row in values if row not in failed]
     return Rows(
         {row: values[row] for row in kept},
@@ -204,21 +213,34 @@ def _computed(reading: Reading, sets: Sequence[FeatureSet], device: str) -> Rows
 
 
 def _chunks(jobs: Sequence[Job], sets: Sequence[FeatureSet]) -> Iterator[list[Job]]:
-    """Divide jobs so that their prepared regions fit in memory; a filter needs whole images."""
+    """Divide jobs so that their prepared regions fit in memory.
+
+    What a filter sees beyond a region is let go with its response, and an image that it needs
+    whole is filtered once in a chunk: neither grows with the number of jobs.
+    """
     chunk: list[Job] = []
     held = 0
     for job in jobs:
-        voxels = sum(job.image.array.size if s.filters else job.mask.array.size for s in sets)
-        if chunk and held + voxels * VOXEL_BYTES > CHUNK_BYTES:
+        needed = sum(_prepared_voxels(job, one) for one in sets) * VOXEL_BYTES
+        if chunk and held + needed > CHUNK_BYTES:
             yield chunk
             chunk, held = [], 0
         chunk.append(job)
-        held += voxels * VOXEL_BYTES
+        held += needed
     if chunk:
         yield chunk
 
 
+def _prepared_voxels(job: Job, feature_set: FeatureSet) -> int:
+    """Return how many voxels a region has on the grid of a set, in all of its images."""
+    new = feature_set.spacing_mm or (None, None, None)
+    edges = zip(job.mask.array.shape, job.image.spacing_mm, new, strict=True)
+    box = [n if to is None else math.ceil((n + 1) * mm / to) for n, mm, to in edges]
+    return int(math.prod(box)) * len(feature_set.images)
+
+
 def _extract(
+    name: str,
     jobs: Sequence[Job],
     sets: Sequence[FeatureSet],
     device: str,
@@ -227,7 +249,7 @@ def _extract(
     failed: dict[str, str],
 ) -> None:
     """Compute jobs together; if that fails, either half by itself, so that only the guilty fail."""
-    names = [f"{job.row} {job.prefix}".strip() for job in jobs]
+    names = [f"{job.row} {job.prefix}".strip() or name for job in jobs]
     masks = [job.mask.on(job.image) for job in jobs]
     try:
         done = extract_regions([job.image for job in jobs], masks, sets, device, names)
@@ -236,7 +258,7 @@ def _extract(
             failed.setdefault(jobs[0].row, str(error))
             return
         for half in (jobs[: len(jobs) // 2], jobs[len(jobs) // 2 :]):
-            _extract(half, sets, device, values, notes, failed)
+            _extract(name, half, sets, device, values, notes, failed)
         return
     found = zip(jobs, done.table.to_dict("records"), flag_notes(done.flagged, sets), strict=True)
     for job, features, said in found:
@@ -244,13 +266,20 @@ def _extract(
         notes[job.row] += [job.prefix + note for note in said]
 
 
-def key_of(layout: object, sets: Sequence[FeatureSet], series: Sequence[Series]) -> str:
+def key_of(
+    layout: object,
+    sets: Sequence[FeatureSet],
+    series: Sequence[Series],
+    modalities: Collection[str],
+) -> str:
     """Return the hash of what the rows of some series depend on.
 
     Parameters
     ----------
     layout : JSON-like
         What else makes rows and columns.
+    modalities : collection of {"PT", "CT"}
+        Of the images that are looked at.
 
     Raises
     ------
@@ -274,7 +303,10 @@ def key_of(layout: object, sets: Sequence[FeatureSet], series: Sequence[Series])
 
     parts = []
     for one in series:
-        images = [content("pet", one.pet), content("ct", one.ct)]
+        images = [
+            content("pet", one.pet if "PT" in modalities else None),
+            content("ct", one.ct if "CT" in modalities else None),
+        ]
         regions = [[described(r) for r in rs] for rs in (one.regions, one.references)]
         parts.append([one.arm, one.timepoint, images, regions])
     return hash_of(VERSION, layout, [one.hash for one in sets], parts)

@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 
 from petnet.errors import InputError, PetnetError
-from petnet.files import hash_of, read_json, write_json
+from petnet.files import hash_of, intact, read_json, write_json
 from petnet.measure.reading import read_study
 from petnet.measure.rows import Job, key_of
+from petnet.measure.study_status import settled, status_row
 from petnet.radiomics.kernels.dispatch import resolve_device
 from petnet.radiomics.maps import MapSpec, feature_maps
 from petnet.units import ROW_COLUMNS, RowKind, Study
@@ -54,7 +55,7 @@ class StudyMaps:
         A row per study: study, patient, status, the number of maps made and of regions failed,
         reason. The status is "ok"; "partial", where some regions failed; "failed"; "excluded",
         where nothing is delineated or there is no image; "skipped", where the study is not the
-        task's.
+        task's. A study that is "ok" has a reason where one of the images is not there.
     """
 
     table: pd.DataFrame
@@ -108,33 +109,22 @@ def study_maps(
             remedy = "Give the feature sets names of their own"
             raise InputError("feature maps", "features", "each once", f"two of {title}", remedy)
     chosen = resolve_device(device)
+    modalities = {spec.modality for spec in specs}
     rows: list[Record] = []
     status = []
     for number, study in enumerate(studies, 1):
-        settled = _no_maps(study, {spec.modality for spec in specs})
         done = _Done()
-        if not any(settled):
+        if not any(settled(study, modalities)):
             log.info("maps of study %s (%d of %d)", study.series.study, number, len(studies))
             done = _study(study, kind, specs, folder, chosen)
         columns = {row.name: row.columns for row in study.rows}
         rows += [columns[one["row"]] | one for one in done.records]
-        status.append(_status(study, done, settled))
+        own = status_row(study, modalities, len(done.records), done.failed, done.fault)
+        status.append(own | {"maps": len(done.records)})
     types = {name: "Int64" if name == "label" else "str" for name in ROW_COLUMNS[kind]}
     types |= MAP_COLUMNS
     table = pd.DataFrame(rows, columns=list(types)).astype(types)
     return StudyMaps(table, pd.DataFrame(status, columns=list(STATUS_COLUMNS)))
-
-
-def _no_maps(study: Study, modalities: set[str]) -> tuple[str, str]:
-    """Return status and reason of a study that is not read; two empty strings for one that is."""
-    images = {"PT": study.series.pet, "CT": study.series.ct}
-    if study.skipped:
-        return "skipped", study.skipped
-    if not study.rows and not study.unnamed:
-        return "excluded", "nothing delineated"
-    if not any(images[modality] for modality in modalities):
-        return "excluded", f"no {' or '.join(sorted(modalities))} in the studies table"
-    return "", ""
 
 
 def _study(
@@ -145,13 +135,15 @@ def _study(
     own = Path(folder) / _file_name(name)
     parts = [(row.name, [r.roi for r in row.regions]) for row in study.rows]
     layout = ("maps", VERSION, kind, parts, [spec.hash for spec in specs])
+    modalities = {spec.modality for spec in specs}
     try:
-        key = key_of(layout, (), [study.series])
+        key = key_of(layout, (), [study.series], modalities)
         before = read_json(own / DESCRIPTION) if (own / DESCRIPTION).is_file() else {"maps": []}
-        files = {Path(one["file"]).name for one in before["maps"]}
+        with intact(own / DESCRIPTION, "a description that petnet wrote"):
+            files = {Path(one["file"]).name for one in before["maps"]}
         if before.get("key") == key and all((own / file).is_file() for file in files):
             return _Done([_numbers(one) for one in before["maps"]])
-        reading = read_study(study, (), {spec.modality for spec in specs})
+        reading = read_study(study, (), modalities, quantities=False)
     except PetnetError as error:
         return _Done(fault=str(error))
     records: list[Record] = []
@@ -207,22 +199,3 @@ def _file_name(name: str) -> str:
     """Return a name that any file system takes, and that no other name gives."""
     plain = re.sub(r"[^\w.+-]", "_", name).lstrip(".")
     return plain if plain == name else f"{plain}-{hash_of(name)[:6]}"
-
-
-def _status(study: Study, done: _Done, settled: tuple[str, str]) -> Record:
-    reasons = [f"{name}: {why}" if name else why for name, why in done.failed.items()]
-    if study.unnamed:
-        reasons.append(f"without a region in the rois table: {', '.join(study.unnamed)}")
-    lost = (len(study.rows) if done.fault else len(done.failed)) + len(study.unnamed)
-    status = "failed" if lost and not done.records else "partial" if lost else "ok"
-    reason = done.fault or "; ".join(reasons)
-    if any(settled):
-        status, reason = settled
-    return {
-        "study": study.series.study,
-        "patient": study.patient,
-        "status": status,
-        "maps": len(done.records),
-        "failed": lost,
-        "reason": reason,
-    }

@@ -12,6 +12,7 @@ import pandas as pd
 from petnet.measure.lesion import quantities
 from petnet.measure.reading import read_study
 from petnet.measure.rows import Item, Rows, compute_rows, key_of
+from petnet.measure.study_status import settled, status_row
 from petnet.radiomics.extractor import FeatureSet, columns
 from petnet.radiomics.kernels.dispatch import resolve_device
 from petnet.units import ROW_COLUMNS, RowKind, Study
@@ -35,6 +36,7 @@ class StudyTable:
         A row per study: study, patient, status, the number of its rows made, failed and flagged,
         reason. The status is "ok"; "partial", where some rows failed; "failed"; "excluded", where
         nothing is delineated or there is no image; "skipped", where the study is not the task's.
+        A study that is "ok" has a reason where its PET or its CT is not there.
     """
 
     table: pd.DataFrame
@@ -86,11 +88,10 @@ def study_table(
     folder = None if cache is None else Path(cache) / "features"
     chosen = resolve_device(device)
     modalities = {one.modality for one in sets} | {"PT"}
-    reasons = {s.series.study: _no_rows(s, modalities) for s in studies}
     items = [
         _item(s, kind, tuple(sets), tuple(references))
         for s in studies
-        if not any(reasons[s.series.study])
+        if not any(settled(s, modalities))
     ]
     made = compute_rows(items, sets, chosen, folder, workers)
     rows: list[dict[str, Any]] = []
@@ -101,7 +102,10 @@ def study_table(
             if row.name in found.values:
                 flagged = {"flagged": found.flagged[row.name]}
                 rows.append(row.columns | found.values[row.name] | flagged)
-        status.append(_status(study, found, reasons[study.series.study]))
+        flagged_rows = sum(bool(note) for note in found.flagged.values())
+        counts = {"rows": len(found.values), "flagged": flagged_rows}
+        own = status_row(study, modalities, len(found.values), found.failed, found.fault)
+        status.append(own | counts)
     table = _frame(rows, kind, study_columns(references, sets))
     return StudyTable(table, pd.DataFrame(status, columns=list(STATUS_COLUMNS)))
 
@@ -113,23 +117,6 @@ def _frame(rows: list[dict[str, Any]], kind: RowKind, features: list[str]) -> pd
     return pd.DataFrame(rows, columns=list(types)).astype(types)
 
 
-def _no_rows(study: Study, modalities: set[str]) -> tuple[str, str]:
-    """Return status and reason of a study that is not read; two empty strings for one that is."""
-    if study.skipped:
-        return "skipped", study.skipped
-    if not study.rows and not study.unnamed:
-        return "excluded", "nothing delineated"
-    if not study.rows:
-        return "failed", _unnamed(study)
-    if study.series.pet is None and (study.series.ct is None or "CT" not in modalities):
-        return "excluded", "no PET in the studies table"
-    return "", ""
-
-
-def _unnamed(study: Study) -> str:
-    return f"without a region in the rois table: {', '.join(study.unnamed)}"
-
-
 def _item(
     study: Study, kind: RowKind, sets: tuple[FeatureSet, ...], references: tuple[str, ...]
 ) -> Item:
@@ -137,27 +124,6 @@ def _item(
     modalities = {one.modality for one in sets}
     return Item(
         study.series.study,
-        lambda: key_of((kind, parts, references), sets, [study.series]),
+        lambda: key_of((kind, parts, references), sets, [study.series], {"PT"} | modalities),
         lambda: read_study(study, references, modalities),
     )
-
-
-def _status(study: Study, found: Rows, settled: tuple[str, str]) -> dict[str, Any]:
-    made = len(found.values)
-    failed = len(study.rows) if found.fault else len(found.failed)
-    reasons = [f"{name}: {why}" if name else why for name, why in found.failed.items()]
-    reasons += [_unnamed(study)] if study.unnamed else []
-    lost = failed + len(study.unnamed)
-    status = "failed" if lost and not made else "partial" if lost else "ok"
-    reason = found.fault or "; ".join(reasons)
-    if any(settled):
-        status, reason = settled
-    return {
-        "study": study.series.study,
-        "patient": study.patient,
-        "status": status,
-        "rows": made,
-        "failed": lost,
-        "flagged": sum(bool(note) for note in found.flagged.values()),
-        "reason": reason,
-    }

@@ -77,7 +77,7 @@ def _item(unit: Unit, task: Task, sets: tuple[FeatureSet, ...]) -> Item:
     modalities = {one.modality for one in sets}
     return Item(
         unit.id,
-        lambda: key_of(layout, sets, unit.series),
+        lambda: key_of(layout, sets, unit.series, {"PT"} | modalities),
         lambda: read_unit(unit, task, modalities),
     )
 

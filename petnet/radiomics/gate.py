@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,7 +37,7 @@ def flag_notes(flagged: pd.DataFrame, feature_sets: Sequence[FeatureSet]) -> lis
         the family may mean something.
     """
     notes: list[list[str]] = [[] for _ in range(len(flagged))]
-    for what, columns, voxels, levels in _families(feature_sets):
+    for what, columns, voxels, levels in (f for one in feature_sets for f in _families(one)):
         below = flagged[columns].to_numpy(dtype=bool)
         for row in np.flatnonzero(below.any(axis=1)):
             least = int(voxels[below[row]].max())
@@ -46,17 +47,23 @@ def flag_notes(flagged: pd.DataFrame, feature_sets: Sequence[FeatureSet]) -> lis
     return notes
 
 
+@lru_cache(maxsize=256)
 def _families(
-    feature_sets: Sequence[FeatureSet],
-) -> Iterator[tuple[str, list[str], NDArray[np.int64], NDArray[np.int64]]]:
-    """Yield set and family, its columns, and the least voxels and levels of each."""
-    for feature_set in feature_sets:
-        by_family: dict[str, dict[str, Any]] = {}
-        for name, column in provenance(feature_set)["columns"].items():
-            by_family.setdefault(str(column.get("family", "")), {})[name] = column
-        for family, columns in by_family.items():
-            least = np.array(
-                [(c.get("least_voxels", 1), c.get("least_levels", 1)) for c in columns.values()],
-                dtype=np.int64,
-            )
-            yield f"{feature_set.name} {family}".strip(), list(columns), least[:, 0], least[:, 1]
+    feature_set: FeatureSet,
+) -> tuple[tuple[str, list[str], NDArray[np.int64], NDArray[np.int64]], ...]:
+    """Return set and family, its columns, and the least voxels and levels of each.
+
+    Kept, since small regions take less time than it does.
+    """
+    by_family: dict[str, dict[str, Any]] = {}
+    for name, column in provenance(feature_set)["columns"].items():
+        by_family.setdefault(str(column.get("family", "")), {})[name] = column
+    made = []
+    for family, columns in by_family.items():
+        least = np.array(
+            [(c.get("least_voxels", 1), c.get("least_levels", 1)) for c in columns.values()],
+            dtype=np.int64,
+        )
+        what = f"{feature_set.name} {family}".strip()
+        made.append((what, list(columns), least[:, 0], least[:, 1]))
+    return tuple(made)

@@ -112,6 +112,10 @@ def test_unions_and_roles(cohort, tmp_path):
         (["rows=lesion", "roles=node"], ["roles: expected a list of roles"]),
         (["rows=lesion", "roles=[nodes]"], ["role: expected some of ['nodes']", "'primary'"]),
         (["rows=region"], ["'region', for rows=region"]),
+        (
+            ["task=null", "rows=lesion", "features.sets.ct_bw25.name=pt_bw025"],
+            ["features.sets, name: expected names that differ", "in pt_bw025 and in ct_bw25"],
+        ),
     ],
 )
 def test_mistakes_are_named(cohort, tmp_path, more, words):

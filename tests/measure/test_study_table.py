@@ -13,6 +13,7 @@ from petnet.measure import rows
 from petnet.measure.study_table import study_columns, study_table
 from petnet.measure.tabulate import feature_table
 from petnet.radiomics.extractor import FeatureSet, extract
+from petnet.radiomics.filters import Mean
 from petnet.task import Task
 from petnet.units import select_studies, select_units
 from petnet.volume import Volume
@@ -188,7 +189,8 @@ def test_studies_without_anything_to_measure(tmp_path):
     done = made(cohort, "lesion")
     assert done.status["status"].tolist() == ["excluded", "ok", "excluded", "failed"]
     assert done.status.loc[0, "reason"] == "nothing delineated"
-    assert done.status.loc[2, "reason"] == "no PET in the studies table"
+    assert done.status.loc[1, "reason"] == "no PET in the studies table"
+    assert done.status.loc[2, "reason"] == "no PET and no CT in the studies table"
     assert "pet.nii.gz" in done.status.loc[3, "reason"]
     assert done.status.loc[3, "failed"] == 3
     of_pet = [c for c in done.table if c.startswith(("pt__", "measure__"))]
@@ -196,6 +198,22 @@ def test_studies_without_anything_to_measure(tmp_path):
     assert done.table["ct__original_stat_mean_intensity"].notna().all()
     nothing = made(cohort, "study", cache=tmp_path / "cache").table.iloc[:0]
     assert nothing.dtypes.equals(done.table[list(nothing)].dtypes)
+
+
+def test_an_image_that_nothing_is_wanted_of_is_not_looked_at(tmp_path):
+    cohort, cache = write(tmp_path), tmp_path / "cache"
+    studies = select_studies(cohort, "lesion")
+    first = study_table(studies, "lesion", [PET], (), "cpu", cache)
+    (tmp_path / "P0" / "ct.nii.gz").unlink()
+    (tmp_path / "P1" / "ct.nii.gz").write_bytes(b"no image")
+    cohort.studies.loc[2, "ct"] = None
+    again = study_table(select_studies(cohort, "lesion"), "lesion", [PET], (), "cpu", cache)
+    pd.testing.assert_frame_equal(again.table, first.table)
+    pd.testing.assert_frame_equal(again.status, first.status)
+    assert len(list((cache / "features").iterdir())) == 3
+    both = made(cohort, "lesion")
+    assert both.status["status"].tolist() == ["failed", "failed", "ok"]
+    assert both.status.loc[2, "reason"] == "no CT in the studies table"
 
 
 def test_regions_without_a_name_belong_to_no_row(tmp_path):
@@ -260,6 +278,60 @@ def test_a_cached_study_is_not_read_and_a_changed_one_is(tmp_path, monkeypatch):
     assert len(read) == 1
     doubled = after["measure__SUVmax"] / before["measure__SUVmax"]
     np.testing.assert_allclose(doubled, [1, 1, 1, 2, 2, 2, 1, 1, 1])
+
+
+@pytest.mark.parametrize("damage", [b'{"values"', b'{"rows": {}}', b'{"values": [1]}'])
+def test_what_is_damaged_in_the_cache_is_computed_again(tmp_path, damage, caplog):
+    cohort, cache = write(tmp_path), tmp_path / "cache"
+    fresh = made(cohort, "lesion", cache=cache)
+    files = sorted((cache / "features").iterdir())
+    kept = files[1].read_bytes()
+    files[1].write_bytes(damage)
+    again = made(cohort, "lesion", cache=cache)
+    pd.testing.assert_frame_equal(again.table, fresh.table)
+    pd.testing.assert_frame_equal(again.status, fresh.status)
+    assert files[1].read_bytes() == kept
+    assert files[1].name in caplog.text
+
+
+def calls_of(monkeypatch, cohort, one, held):
+    """Return how many regions are computed together when so many bytes may be held."""
+    together = []
+    original = rows.extract_regions
+
+    def noting(images, *more):
+        together.append(len(images))
+        return original(images, *more)
+
+    monkeypatch.setattr(rows, "extract_regions", noting)
+    monkeypatch.setattr(rows, "CHUNK_BYTES", held)
+    study_table(select_studies(cohort, "lesion"), "lesion", [one], (), "cpu")
+    return together
+
+
+def test_filters_do_not_part_lesions_whose_images_are_large(tmp_path, monkeypatch):
+    """Prepared regions hold 282 voxels of 32 bytes, however large the 215 kB of the image are."""
+    cohort = write(tmp_path, ("P0",))
+    one = FeatureSet("pt", "PT", ("stat",), filters=(Mean(support=3),), original=False)
+    assert calls_of(monkeypatch, cohort, one, 100_000) == [3]
+
+
+def test_regions_count_on_the_grid_that_they_are_resampled_to(tmp_path, monkeypatch):
+    """The largest of 252 voxels of 4×4×5 mm has some 20,000 of 1 mm."""
+    cohort = write(tmp_path, ("P0",))
+    one = FeatureSet("pt", "PT", ("stat",), spacing_mm=(1.0, 1.0, 1.0))
+    assert calls_of(monkeypatch, cohort, one, 500_000) == [1, 2]
+    assert calls_of(monkeypatch, cohort, one, 2_000_000) == [3]
+
+
+def test_a_study_that_fails_as_a_whole_is_named(tmp_path):
+    cohort = write(tmp_path)
+    suv, _, labels = arrays(0)
+    suv[labels == 3] += 150.0
+    save(tmp_path / "P0" / "pet.nii.gz", suv)
+    narrow = FeatureSet("n", "PT", ("glcm",), "fixed_bin_size", bin_width=0.1, lower_bound=0.0)
+    done = study_table(select_studies(cohort, "study"), "study", [narrow], (), "cpu")
+    assert done.status.loc[0, "reason"].startswith("region P0-1")
 
 
 def test_small_chunks_give_the_same_table(tmp_path, monkeypatch):

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from petnet.radiomics.columns import columns
+from petnet.radiomics import gate
+from petnet.radiomics.columns import columns, provenance
 from petnet.radiomics.featureset import FeatureSet
 from petnet.radiomics.gate import SEPARATOR, flag_notes
 
@@ -45,3 +46,15 @@ def test_each_family_is_named_once_with_the_largest_number_it_asks_for():
     assert notes_of("b__original_ngtdm_contrast_3D") == [
         "b ngtdm: fewer than 64 voxels or a single grey level"
     ]
+
+
+def test_a_set_is_described_once_however_often_regions_of_it_are_flagged(monkeypatch):
+    """Descriptions take longer than the features of a small lesion."""
+    asked = []
+    monkeypatch.setattr(gate, "provenance", lambda one: asked.append(one.name) or provenance(one))
+    mine = FeatureSet("asked_once", "PT", ("stat",))
+    flags = pd.DataFrame(np.ones((1, len(columns(mine))), dtype=bool), columns=columns(mine))
+    assert [flag_notes(flags, [mine]) for _ in range(3)] == [
+        [["asked_once stat: fewer than 10 voxels"]]
+    ] * 3
+    assert asked == ["asked_once"]
