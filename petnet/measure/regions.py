@@ -134,17 +134,37 @@ def mask_on_grid(mask: Volume, image: Volume) -> Volume:
     """
     from scipy.ndimage import affine_transform
 
-    to_mask = np.linalg.inv(mask.affine) @ image.affine
+    made = np.zeros(image.array.shape, dtype=bool)
+    box = bounding_box(mask.array)
+    if box is None:
+        return Volume(made, image.affine, "label", "MASK")
+    to_mask = np.linalg.solve(mask.affine, image.affine)
+    near = _reached(box, to_mask, image.array.shape)
+    corner = [part.start for part in near]
+    start = [part.start for part in box]
     sampled = affine_transform(
-        mask.array.astype(np.float32),
+        mask.array[box].astype(np.float32),
         to_mask[:3, :3],
-        to_mask[:3, 3],
-        output_shape=image.array.shape,
+        to_mask[:3, :3] @ corner + to_mask[:3, 3] - start,
+        output_shape=made[near].shape,
         order=1,
         mode="grid-constant",  # 0 from the next voxel on, as beside any other voxel of the mask
         cval=0.0,
     )
-    return Volume(sampled >= 0.5 - 1e-6, image.affine, "label", "MASK")
+    made[near] = sampled >= 0.5 - 1e-6
+    return Volume(made, image.affine, "label", "MASK")
+
+
+def _reached(box: Box, to_mask: NDArray[np.float64], shape: Sequence[int]) -> Box:
+    """Return where a grid meets a box of a mask and one voxel around it; perhaps nowhere."""
+    ends = [(part.start - 1.0, float(part.stop)) for part in box]
+    corners = np.stack([axis.ravel() for axis in np.meshgrid(*ends, [1.0], indexing="ij")])
+    there = np.linalg.solve(to_mask, corners)[:3]
+    # a voxel more, as rounding might leave out one that lies on the rim, whose weight is 0
+    low = np.clip(np.floor(there.min(axis=1)).astype(int) - 1, 0, shape)
+    high = np.clip(np.ceil(there.max(axis=1)).astype(int) + 2, low, shape)
+    x, y, z = (slice(a, b) for a, b in zip(low.tolist(), high.tolist(), strict=True))
+    return x, y, z
 
 
 def lesion_masks(

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from scipy.ndimage import affine_transform
 
 from petnet.errors import InputError
 from petnet.measure.regions import BoxedMask, lesion_masks, mask_on_grid, union
@@ -52,6 +53,47 @@ def test_sampling_equals_simpleitk(seed):
     clear = np.abs(weight - 0.5) > 1e-4
     np.testing.assert_array_equal(made[clear], weight[clear] >= 0.5)
     assert made.any()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_scipy_on_all_of_a_grid_gives_the_same(seed):
+    """Grids turned, mirrored, oblique, that meet in part; boxes of one voxel and at the rim."""
+    rng = np.random.default_rng(seed)
+    shape, target = rng.integers(1, 14, 3), rng.integers(4, 24, 3)
+    low = rng.integers(0, shape)
+    mask = np.zeros(shape, bool)
+    mask[tuple(slice(a, a + n) for a, n in zip(low, rng.integers(1, 7, 3), strict=True))] = True
+    mask &= rng.random(shape) > 0.15
+    mask[tuple(low)] = True
+    turned = np.linalg.qr(rng.normal(size=(3, 3)))[0] if seed % 2 else np.eye(3)
+    own, other = np.eye(4), np.eye(4)
+    own[:3, :3] = turned * rng.choice([1.0, 2.5, 4.07], 3)
+    other[:3, :3] = np.eye(3)[rng.permutation(3)] * rng.choice([-2.0, -1.0, 0.977, 3.0], 3)
+    middle = (own @ [*(shape / 2), 1.0])[:3] + rng.choice([-4.0, 0.0, 0.5], 3)
+    other[:3, 3] = middle - other[:3, :3] @ (target / 2)
+    to_mask = np.linalg.inv(own) @ other
+    weight = affine_transform(
+        mask.astype(np.float64), to_mask[:3, :3], to_mask[:3, 3], tuple(target), order=1,
+        mode="grid-constant",
+    )  # fmt: skip
+    image = Volume(np.zeros(target, np.float32), other, "HU", "CT")
+    made = mask_on_grid(Volume(mask, own, "label", "MASK"), image).array
+    clear = np.abs(weight - 0.5) > 1e-4
+    np.testing.assert_array_equal(made[clear], weight[clear] >= 0.5)
+
+
+def test_a_small_lesion_does_not_cost_the_whole_of_a_large_grid(monkeypatch):
+    sampled = []
+
+    def noting(array, *given, output_shape, **more):
+        sampled.append(np.prod(output_shape))
+        return affine_transform(array, *given, output_shape=output_shape, **more)
+
+    monkeypatch.setattr("scipy.ndimage.affine_transform", noting)
+    mask = Volume(blob(), COARSE, "label", "MASK")
+    image = Volume(np.broadcast_to(np.float32(0), (200, 180, 160)), FINE, "HU", "CT")
+    assert mask_on_grid(mask, image).array.any()
+    assert sampled[0] < 20_000  # 12 × 12 × 10 voxels of 2 mm would do without a rim
 
 
 def test_a_lesion_at_the_border_of_its_grid_is_whole():
