@@ -138,7 +138,7 @@ def mask_on_grid(mask: Volume, image: Volume) -> Volume:
     box = bounding_box(mask.array)
     if box is None:
         return Volume(made, image.affine, "label", "MASK")
-    to_mask: NDArray[np.float64] = np.linalg.solve(mask.affine, image.affine)
+    to_mask = np.linalg.solve(mask.affine, image.affine).astype(np.float64)
     near = _reached(box, to_mask, image.array.shape)
     corner = [part.start for part in near]
     start = [part.start for part in box]
