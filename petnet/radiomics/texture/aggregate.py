@@ -18,7 +18,7 @@ IBSI's aggregations. Families with a matrix per direction have six, the others t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from array_api_compat import array_namespace, device
@@ -155,7 +155,10 @@ def _directional_blocks(
     if "3D_avg" in wanted:
         yield _Block(family, ("3D_avg",), out, region_out, xp.repeat(layout.voxels, n_out))
     if "3D_comb" in wanted:
-        both = merged([(cells, region), (out, region_out)], n_regions)
+        if layout.by_slice:
+            both = merged([(cells, region), (out, region_out)], n_regions)
+        else:
+            both = occupied(xp.sum(planes, axis=1) + xp.sum(through, axis=1), upper)
         yield _Block(family, ("3D_comb",), both, regions, (n_in + n_out) * layout.voxels)
 
 
@@ -211,34 +214,28 @@ def _blocks(
     yield from _plain_blocks(family, read, merged, pair, layout, own)
 
 
-def _stacked(parts: Sequence[Any]) -> Any:
-    """Lay sums of several blocks one after the other; PairSums or SizeSums."""
-    if len(parts) == 1:
-        return parts[0]
-    names = [field.name for field in fields(parts[0])]
-    columns = [[getattr(part, name) for part in parts] for name in names]
-    xp = array_namespace(columns[0][0])
-    return type(parts[0])(*(xp.concat(column) for column in columns))
-
-
 def _features(blocks: Sequence[_Block], n_levels: Any) -> list[Any]:
-    """Features (M, F) of blocks of one kind: sums block by block, formulas of all at once."""
+    """Features (M, F) of blocks of one kind, of all at once: few large steps, not many small."""
     xp = array_namespace(n_levels)
+    matrices = [block.matrices for block in blocks]
     if blocks[0].family == "ngtdm":
-        values = tone_features(xp.concat([block.matrices for block in blocks]))
+        values = tone_features(_concat(xp, matrices))
     elif blocks[0].family == "glcm":
-        levels = xp.concat([xp.take(n_levels, block.region) for block in blocks])
-        sums = _stacked([pair_sums(block.matrices) for block in blocks])
-        values = cooccurrence_features(sums, levels)
+        regions = _concat(xp, [block.region for block in blocks])
+        values = cooccurrence_features(pair_sums(matrices), xp.take(n_levels, regions))
     else:
-        voxels = xp.concat([block.voxels for block in blocks])
-        values = size_features(_stacked([size_sums(block.matrices) for block in blocks]), voxels)
+        voxels = _concat(xp, [block.voxels for block in blocks])
+        values = size_features(size_sums(matrices), voxels)
     found, start = [], 0
     for block in blocks:
         stop = start + block.region.shape[0]
         found.append(values[start:stop, : len(NAMES[block.family])])
         start = stop
     return found
+
+
+def _concat(xp: Any, parts: Sequence[Any]) -> Any:
+    return parts[0] if len(parts) == 1 else xp.concat(parts)
 
 
 def texture_table(

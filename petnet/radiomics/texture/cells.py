@@ -8,6 +8,7 @@ cells, whatever the number of grey levels or of slices.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,17 @@ from array_api_compat import array_namespace, device, is_cupy_namespace, is_nump
 
 from petnet.radiomics.kernels.counts import ZoneCells
 
-__all__ = ["Cells", "from_zones", "mean_of_defined", "merged", "occupied", "totals"]
+__all__ = [
+    "ByMatrix",
+    "Cells",
+    "from_zones",
+    "joined",
+    "mean_of_defined",
+    "merged",
+    "occupied",
+    "size_squares",
+    "totals",
+]
 
 #: Equal keys are added up in a dense array of all possible keys where that has at most so many
 #: entries per key, else by sorting them: an empty entry costs about a hundredth of a sort's step.
@@ -29,8 +40,6 @@ class Cells:
 
     Attributes
     ----------
-    matrix : (K,) int64
-        0..M - 1.
     row : (K,) int64
         Number of the row among those of all matrices: matrix · n_levels + grey level - 1.
     column : (K,) int64
@@ -40,7 +49,6 @@ class Cells:
     n_matrices, n_levels, n_sizes : int
     """
 
-    matrix: Any
     row: Any
     column: Any
     count: Any
@@ -48,17 +56,38 @@ class Cells:
     n_levels: int
     n_sizes: int
 
-    def largest(self) -> Any:
-        """Return the greatest count of each matrix, (M,); 0 of an empty one."""
-        xp = array_namespace(self.count)
-        return xp.max(_in_rows(xp, self.matrix, self.count, self.n_matrices), axis=-1)
+    @property
+    def matrix(self) -> Any:
+        """Return the matrix of each cell, (K,) int64: 0..M - 1."""
+        return self.row // self.n_levels
 
-    def size_squares(self) -> Any:
-        """Return Σ_s (Σ_i n(i, s))² of each matrix, (M,)."""
-        xp = array_namespace(self.count)
-        keys = self.matrix * self.n_sizes + self.column
-        keys, count = _combined(xp, keys, self.count, self.n_matrices * self.n_sizes)
-        return totals(xp, keys // self.n_sizes, count**2, self.n_matrices)
+
+class ByMatrix:
+    """Sums and greatest of cells of the same of `n` matrices; `matrix` (K,) is sorted."""
+
+    def __init__(self, xp: Any, matrix: Any, n: int) -> None:
+        self.xp, self.matrix, self.n = xp, matrix, n
+        if is_numpy_namespace(xp):
+            edges = xp.searchsorted(matrix, xp.arange(n + 1))
+            self.filled = edges[1:] > edges[:-1]
+            self.starts = edges[:-1][self.filled]
+
+    def total(self, values: Any) -> Any:
+        """Return the sum of each matrix, (n,) float64."""
+        if is_numpy_namespace(self.xp):  # far less work than to count by key
+            return self._reduced(self.xp.add, values)
+        return totals(self.xp, self.matrix, values, self.n)
+
+    def largest(self, values: Any) -> Any:
+        """Return the greatest of positive values of each matrix, (n,) float64; 0 of none."""
+        if is_numpy_namespace(self.xp):
+            return self._reduced(self.xp.maximum, values)
+        return self.xp.max(_in_rows(self.xp, self.matrix, values, self.n), axis=-1)
+
+    def _reduced(self, ufunc: Any, values: Any) -> Any:
+        found = self.xp.zeros(self.n)
+        found[self.filled] = ufunc.reduceat(values, self.starts)
+        return found
 
 
 def occupied(counts: Any, upper: bool = False) -> Cells:
@@ -76,23 +105,22 @@ def occupied(counts: Any, upper: bool = False) -> Cells:
         index = xp.arange(n_levels, dtype=xp.int64, device=device(counts))
         present = present & (index[:, None] <= index)
     (found,) = xp.nonzero(xp.reshape(present, (-1,)))
-    count = xp.take(xp.reshape(counts, (-1,)), found)
-    n_matrices = 1
-    for n in lead:
-        n_matrices *= n
-    return _from_keys(xp, found, xp.astype(count, xp.float64), n_matrices, n_levels, n_sizes)
+    count = xp.astype(xp.take(xp.reshape(counts, (-1,)), found), xp.float64)
+    return _from_keys(found, count, (math.prod(lead), n_levels, n_sizes))
 
 
 def from_zones(zones: ZoneCells, n_levels: int) -> Cells:
     """Return size zones as cells; a matrix per row of `zones`."""
     xp = array_namespace(zones.count)
     n_cells, n_matrices = zones.count.shape[0], zones.starts.shape[0] - 1
-    index = xp.arange(n_cells, dtype=zones.starts.dtype, device=device(zones.count))
-    matrix = xp.astype(xp.searchsorted(zones.starts, index, side="right"), xp.int64) - 1
-    row = matrix * n_levels + zones.level - 1
+    row = zones.level - 1
+    if n_matrices > 1:
+        index = xp.arange(n_cells, dtype=zones.starts.dtype, device=device(zones.count))
+        matrix = xp.astype(xp.searchsorted(zones.starts, index, side="right"), xp.int64) - 1
+        row = row + matrix * n_levels
     count = xp.astype(zones.count, xp.float64)
     n_sizes = int(xp.max(zones.size)) if n_cells else 1
-    return Cells(matrix, row, zones.size - 1, count, n_matrices, n_levels, n_sizes)
+    return Cells(row, zones.size - 1, count, n_matrices, n_levels, n_sizes)
 
 
 def merged(blocks: Sequence[tuple[Cells, Any]], n_matrices: int) -> Cells:
@@ -102,12 +130,48 @@ def merged(blocks: Sequence[tuple[Cells, Any]], n_matrices: int) -> Cells:
     n_sizes = max(cells.n_sizes for cells, _ in blocks)
     keys = []
     for cells, target in blocks:
-        moved = (xp.take(target, cells.matrix) - cells.matrix) * n_levels
+        matrix = cells.matrix
+        moved = (xp.take(target, matrix) - matrix) * n_levels
         keys.append((cells.row + moved) * n_sizes + cells.column)
     count = [cells.count for cells, _ in blocks]
-    domain = n_matrices * n_levels * n_sizes
-    places, sums = _combined(xp, xp.concat(keys), xp.concat(count), domain)
-    return _from_keys(xp, places, sums, n_matrices, n_levels, n_sizes)
+    shape = n_matrices, n_levels, n_sizes
+    return _from_keys(*_combined(xp, xp.concat(keys), xp.concat(count), math.prod(shape)), shape)
+
+
+def joined(xp: Any, blocks: Sequence[Cells]) -> tuple[Any, Any, Any, int]:
+    """Number the matrices of all blocks through: rows, columns, counts and how many matrices."""
+    rows, n_matrices = [], 0
+    for cells in blocks:
+        rows.append(cells.row + n_matrices * cells.n_levels if n_matrices else cells.row)
+        n_matrices += cells.n_matrices
+    if len(blocks) == 1:
+        return rows[0], blocks[0].column, blocks[0].count, n_matrices
+    columns, counts = [cells.column for cells in blocks], [cells.count for cells in blocks]
+    return xp.concat(rows), xp.concat(columns), xp.concat(counts), n_matrices
+
+
+def size_squares(xp: Any, blocks: Sequence[Cells], cells: Any, of: ByMatrix) -> Any:
+    """Return Σ_s (Σ_i n(i, s))² of each matrix, (M,).
+
+    It is the sum of n(i, s) · Σ_k n(k, s) over the cells. The sizes of all matrices are laid side
+    by side, so that a block of long zones does not widen the others.
+
+    Parameters
+    ----------
+    cells : (column, count) of `blocks`, joined
+    """
+    column, count = cells
+    starts, n_places = [], 0
+    for block in blocks:
+        stop = n_places + block.n_matrices * block.n_sizes
+        starts.append(
+            xp.arange(n_places, stop, block.n_sizes, dtype=xp.int64, device=device(count))
+        )
+        n_places = stop
+    places = xp.take(xp.concat(starts), of.matrix) + column
+    if n_places > DENSE_ENTRIES_PER_KEY * count.shape[0]:
+        places, n_places = xp.unique_inverse(places).inverse_indices, count.shape[0]
+    return of.total(count * xp.take(totals(xp, places, count, n_places), places))
 
 
 def totals(xp: Any, keys: Any, weights: Any, n: int) -> Any:
@@ -142,13 +206,10 @@ def mean_of_defined(values: Any, region: Any, n: int) -> Any:
     return xp.reshape(xp.where(none, xp.full_like(mean, float("nan")), mean), (n, width))
 
 
-def _from_keys(
-    xp: Any, keys: Any, count: Any, n_matrices: int, n_levels: int, n_sizes: int
-) -> Cells:
-    """Cells from their sorted places in a dense (M, L, N) array."""
-    row = keys // n_sizes
-    matrix = row // n_levels
-    return Cells(matrix, row, keys - row * n_sizes, count, n_matrices, n_levels, n_sizes)
+def _from_keys(keys: Any, count: Any, shape: tuple[int, int, int]) -> Cells:
+    """Cells from their sorted places in a dense array of shape (M, L, N)."""
+    row = keys // shape[-1]
+    return Cells(row, keys - row * shape[-1], count, *shape)
 
 
 def _combined(xp: Any, keys: Any, count: Any, domain: int) -> tuple[Any, Any]:

@@ -6,13 +6,14 @@ are summed as whole numbers from the occupied cells above the diagonal.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from array_api_compat import array_namespace, device
 
 from petnet.radiomics.catalogue import features_of
-from petnet.radiomics.texture.cells import Cells, totals
+from petnet.radiomics.texture.cells import ByMatrix, Cells, joined, totals
 
 __all__ = ["PairSums", "cooccurrence_features", "entropy", "pair_sums"]
 
@@ -21,45 +22,40 @@ NAMES = tuple(feature.name for feature in features_of("glcm"))
 NO_ENTROPY = 1e-12
 
 
-def entropy(total: Any, sum_of_logs: Any) -> Any:
+def entropy(xp: Any, total: Any, sum_of_logs: Any) -> Any:
     """-Σ p log2 p = log2 N - Σ n log2 n / N in bits, from N = `total` > 0 and Σ n log2 n."""
-    xp = array_namespace(total)
     value = xp.log2(total) - sum_of_logs / total
-    return xp.where(value < NO_ENTROPY, xp.zeros_like(value), value)
+    return xp.where(value < NO_ENTROPY, 0.0, value)
 
 
 def _histogram_entropy(xp: Any, total: Any, counts: Any) -> Any:
     """Entropy of (M, L) counts."""
-    logs = xp.log2(xp.maximum(counts, xp.ones_like(counts)))
-    return entropy(total, xp.vecdot(counts, logs))
+    return entropy(xp, total, xp.vecdot(counts, xp.log2(xp.maximum(counts, xp.ones_like(counts)))))
 
 
-def _nan_where(xp: Any, condition: Any, value: Any) -> Any:
-    return xp.where(condition, xp.full_like(value, float("nan")), value)
-
-
-def _safe_divisor(xp: Any, value: Any) -> Any:
-    return xp.where(value == 0, xp.ones_like(value), value)
+def _nan_for_zero(xp: Any, value: Any) -> Any:
+    """Return a divisor with which what is undefined becomes NaN."""
+    return xp.where(value == 0, float("nan"), value)
 
 
 def _difference_features(xp: Any, p: Any, n_levels: Any) -> dict[str, Any]:
     """Features of p (M, L), the distribution of |i - j|; n_levels (M,)."""
     k = xp.arange(p.shape[-1], dtype=p.dtype, device=device(p))
-    inverse_square = xp.where(k == 0, k, 1 / _safe_divisor(xp, k) ** 2)
-    weights = xp.stack([k, k**2, 1 / (1 + k), 1 / (1 + k**2), inverse_square], axis=-1)
-    moments = p @ weights
-    average = moments[:, 0]
+    square = k**2
+    inverse_square = xp.where(k == 0, 0.0, 1 / xp.where(k == 0, 1.0, square))
+    weights = xp.stack([k, square, 1 / (1 + k), 1 / (1 + square), inverse_square], axis=-1)
+    average, contrast, inverse, inverse_moment, inverse_variance = xp.unstack(p @ weights, axis=-1)
     normalised = k / n_levels[:, None]
     return {
         "difference_average": average,
         "difference_variance": xp.vecdot((k - average[:, None]) ** 2, p),
-        "contrast": moments[:, 1],
+        "contrast": contrast,
         "dissimilarity": average,
-        "inverse_difference": moments[:, 2],
+        "inverse_difference": inverse,
         "normalised_inverse_difference": xp.vecdot(p, 1 / (1 + normalised)),
-        "inverse_difference_moment": moments[:, 3],
+        "inverse_difference_moment": inverse_moment,
         "normalised_inverse_difference_moment": xp.vecdot(p, 1 / (1 + normalised**2)),
-        "inverse_variance": moments[:, 4],
+        "inverse_variance": inverse_variance,
     }
 
 
@@ -84,11 +80,10 @@ def _moment_features(xp: Any, found: dict[str, Any]) -> dict[str, Any]:
     """Features that follow from sums and differences: 4 ij = (i + j)² - (i - j)²."""
     tendency, contrast = found["cluster_tendency"], found["contrast"]
     spread = tendency + contrast  # four times the variance of the levels
-    correlation = (tendency - contrast) / _safe_divisor(xp, spread)
     return {
         "joint_average": found["sum_average"] / 2,
         "joint_variance": spread / 4,
-        "correlation": _nan_where(xp, spread == 0, correlation),
+        "correlation": (tendency - contrast) / _nan_for_zero(xp, spread),
         "autocorrelation": (tendency + found["sum_average"] ** 2 - contrast) / 4,
     }
 
@@ -97,9 +92,8 @@ def _information_features(xp: Any, h_xy: Any, h_x: Any) -> dict[str, Any]:
     """Information correlations from the entropies of a symmetric matrix and of its levels."""
     # -Σ p_ij log(p_i p_j) and -Σ p_i p_j log(p_i p_j) are both 2 h_x.
     mutual = xp.maximum(2 * h_x - h_xy, xp.zeros_like(h_x))
-    first = -mutual / _safe_divisor(xp, h_x)
     return {
-        "information_correlation_1": _nan_where(xp, h_x == 0, first),
+        "information_correlation_1": -mutual / _nan_for_zero(xp, h_x),
         "information_correlation_2": xp.sqrt(1 - xp.exp(-2 * mutual)),
     }
 
@@ -126,13 +120,15 @@ class PairSums:
     largest: Any
 
 
-def pair_sums(cells: Cells) -> PairSums:
-    """Sum the cells on and above the diagonal of symmetric matrices."""
-    xp = array_namespace(cells.count)
-    n_matrices, n_levels, width = cells.n_matrices, cells.n_levels, 2 * cells.n_levels - 1
-    matrix, n, n_rows = cells.matrix, cells.count, n_matrices * n_levels
+def pair_sums(blocks: Sequence[Cells]) -> PairSums:
+    """Sum the cells on and above the diagonal of the symmetric matrices of all blocks."""
+    xp, n_levels = array_namespace(blocks[0].count), blocks[0].n_levels
+    i, column, n, n_matrices = joined(xp, blocks)
+    n_rows, width = n_matrices * n_levels, 2 * n_levels - 1
+    matrix = i // n_levels
     first = matrix * n_levels  # row of level 1
-    i, j = cells.row, first + cells.column
+    j = first + column
+    of = ByMatrix(xp, matrix, n_matrices)
     # Half of the symmetric counts: a cell stands for its mirror image, but for the diagonal.
     half = xp.where(i == j, n / 2, n)
     by_level = totals(xp, i, half, n_rows) + totals(xp, j, half, n_rows)
@@ -142,9 +138,9 @@ def pair_sums(cells: Cells) -> PairSums:
         xp.reshape(by_level, (n_matrices, n_levels)),
         xp.reshape(by_difference, (n_matrices, n_levels)),
         xp.reshape(by_sum, (n_matrices, width)),
-        2 * totals(xp, matrix, half * n, n_matrices),
-        2 * totals(xp, matrix, half * xp.log2(n), n_matrices),
-        cells.largest(),
+        2 * of.total(half * n),
+        2 * of.total(half * xp.log2(n)),
+        of.largest(n),
     )
 
 
@@ -164,12 +160,11 @@ def cooccurrence_features(sums: PairSums, n_levels: Any) -> Any:
         correlation and information correlation 1 of a matrix with one occupied grey level (0 / 0).
     """
     xp = array_namespace(n_levels)
-    pairs = xp.sum(sums.by_level, axis=-1)
-    total = _safe_divisor(xp, pairs)
+    total = _nan_for_zero(xp, xp.sum(sums.by_level, axis=-1))
     found = _difference_features(xp, sums.by_difference / total[:, None], n_levels)
     found |= _sum_features(xp, sums.by_sum / total[:, None])
     found |= _moment_features(xp, found)
-    h_xy = entropy(total, sums.logs)
+    h_xy = entropy(xp, total, sums.logs)
     found |= _information_features(xp, h_xy, _histogram_entropy(xp, total, sums.by_level))
     found |= {
         "joint_maximum": sums.largest / total,
@@ -178,5 +173,4 @@ def cooccurrence_features(sums: PairSums, n_levels: Any) -> Any:
         "difference_entropy": _histogram_entropy(xp, total, sums.by_difference),
         "sum_entropy": _histogram_entropy(xp, total, sums.by_sum),
     }
-    values = xp.stack([found[name] for name in NAMES], axis=-1)
-    return _nan_where(xp, (pairs == 0)[:, None], values)
+    return xp.stack([found[name] for name in NAMES], axis=-1)

@@ -7,12 +7,13 @@ Their 16 features are the same functions of n(i, s).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from array_api_compat import array_namespace, device
 
-from petnet.radiomics.texture.cells import Cells, totals
+from petnet.radiomics.texture.cells import ByMatrix, Cells, joined, size_squares, totals
 from petnet.radiomics.texture.glcm import entropy
 
 __all__ = ["SizeSums", "size_features", "size_sums"]
@@ -39,29 +40,29 @@ class SizeSums:
     logs: Any
 
 
-def size_sums(cells: Cells) -> SizeSums:
-    """Sum the cells of each matrix."""
-    xp = array_namespace(cells.count)
-    matrix, n, n_matrices = cells.matrix, cells.count, cells.n_matrices
-    shape = n_matrices, cells.n_levels
-    size = xp.astype(cells.column + 1, xp.float64)
+def size_sums(blocks: Sequence[Cells]) -> SizeSums:
+    """Sum the cells of each matrix of all blocks, which have the same grey levels."""
+    xp, n_levels = array_namespace(blocks[0].count), blocks[0].n_levels
+    row, column, n, n_matrices = joined(xp, blocks)
+    matrix, shape = row // n_levels, (n_matrices, n_levels)
+    of = ByMatrix(xp, matrix, n_matrices)
+    size = xp.astype(column + 1, xp.float64)
     squared = size**2
     weights = n, n / squared, n * squared
     plain, small, large = (
-        xp.reshape(totals(xp, cells.row, w, shape[0] * shape[1]), shape) for w in weights
+        xp.reshape(totals(xp, row, w, n_matrices * n_levels), shape) for w in weights
     )
     things = xp.sum(plain, axis=-1)
-    total = xp.where(things == 0, xp.ones_like(things), things)
-    mean = totals(xp, matrix, n * size, n_matrices) / total
-    off = n * (size - xp.take(mean, matrix)) ** 2
+    total = xp.where(things == 0, float("nan"), things)
+    off = size - xp.take(of.total(n * size) / total, matrix)
     return SizeSums(
         plain,
         small,
         large,
-        cells.size_squares(),
-        totals(xp, matrix, off, n_matrices) / total,
-        totals(xp, matrix, n**2, n_matrices),
-        totals(xp, matrix, n * xp.log2(n), n_matrices),
+        size_squares(xp, blocks, (column, n), of),
+        of.total(n * off**2) / total,
+        of.total(n**2),
+        of.total(n * xp.log2(n)),
     )
 
 
@@ -83,31 +84,33 @@ def size_features(sums: SizeSums, voxels: Any) -> Any:
         NaN for a matrix without counts.
     """
     xp = array_namespace(voxels)
-    level = xp.arange(1, sums.plain.shape[-1] + 1, dtype=xp.float64, device=device(voxels))
-    emphases = xp.stack([xp.ones_like(level), 1 / level**2, level**2, level], axis=-1)
-    plain, small, large = (by_level @ emphases for by_level in (sums.plain, sums.small, sums.large))
-    things = plain[:, 0]
-    total = xp.where(things == 0, xp.ones_like(things), things)
-    off = (level - (plain[:, 3] / total)[:, None]) ** 2
+    n_levels = sums.plain.shape[-1]
+    level = xp.arange(1, n_levels + 1, dtype=xp.float64, device=device(voxels))
+    squared = level**2
+    weights = xp.stack([xp.ones_like(level), 1 / squared, squared, level], axis=-1)
+    things, low, high, levels = xp.unstack(sums.plain @ weights, axis=-1)
+    small, small_low, small_high = xp.unstack(sums.small @ weights[:, :3], axis=-1)
+    large, large_low, large_high = xp.unstack(sums.large @ weights[:, :3], axis=-1)
+    total = xp.where(things == 0, float("nan"), things)
+    off = (level - (levels / total)[:, None]) ** 2
     level_squares = xp.vecdot(sums.plain, sums.plain)
     values = [
-        small[:, 0] / total,
-        large[:, 0] / total,
-        plain[:, 1] / total,
-        plain[:, 2] / total,
-        small[:, 1] / total,
-        small[:, 2] / total,
-        large[:, 1] / total,
-        large[:, 2] / total,
+        small / total,
+        large / total,
+        low / total,
+        high / total,
+        small_low / total,
+        small_high / total,
+        large_low / total,
+        large_high / total,
         level_squares / total,
         level_squares / total**2,
         sums.size_squares / total,
         sums.size_squares / total**2,
-        things / xp.where(voxels == 0, xp.ones_like(voxels), voxels),
+        total / voxels,
         xp.vecdot(sums.plain, off) / total,
         sums.size_variance,
-        entropy(total, sums.logs),
+        entropy(xp, total, sums.logs),
         sums.squares / total**2,
     ]
-    stacked = xp.stack(values, axis=-1)
-    return xp.where((things == 0)[:, None], xp.full_like(stacked, float("nan")), stacked)
+    return xp.stack(values, axis=-1)
