@@ -11,8 +11,7 @@ of Lorensen and Cline (doi:10.1145/37402.37422) in area and volume.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cache
-from typing import Any
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,19 +124,29 @@ def areas_and_volumes(
     The volume is the flux of the field (x, 0, 0) through the closed mesh, which equals it by the
     divergence theorem.
     """
-    of_triangle, vectors, middle = _table()
+    at_zero, per_x = _flux()
+    # row by row, so that a region's result knows nothing of its batch
+    flux = (patterns[..., 0] * at_zero).sum(axis=-1) + (patterns[..., 1] * per_x).sum(axis=-1)
+    areas = np.array([_area(tuple(mm)) for mm in spacing_mm.tolist()]) * patterns[..., 0]
+    return areas.sum(axis=-1), np.abs(flux) * np.prod(spacing_mm, axis=1)
 
-    def total(counts: NDArray[np.int64], each: NDArray[np.float64]) -> NDArray[Any]:
-        """Sum over triangles; row by row, so that a region's result knows nothing of its batch."""
-        per_pattern = np.bincount(of_triangle, each, minlength=256)
-        summed: NDArray[Any] = np.sum(counts * per_pattern, axis=-1)
-        return summed
 
+def _per_pattern(each: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum (T,) over the triangles of each pattern: (256,)."""
+    summed: NDArray[Any] = np.bincount(_table()[0], each, minlength=256)
+    return summed
+
+
+@cache
+def _flux() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the flux of (x, 0, 0) through each pattern in the cell at x = 0, and per cell of x."""
+    _, vectors, middle = _table()
     # a triangle of the cell at x adds its area across x times (x + its own middle)
-    flux = total(patterns[..., 0], vectors[:, 0] * middle) + total(patterns[..., 1], vectors[:, 0])
-    areas = np.empty(len(patterns))
-    distinct, which = np.unique(spacing_mm, axis=0, return_inverse=True)
-    for k, (x, y, z) in enumerate(distinct):
-        scaled = np.linalg.norm(vectors * [y * z, x * z, x * y], axis=-1)
-        areas[which == k] = total(patterns[which == k, :, 0], scaled)
-    return areas, np.abs(flux) * np.prod(spacing_mm, axis=1)
+    return _per_pattern(vectors[:, 0] * middle), _per_pattern(vectors[:, 0])
+
+
+@lru_cache(maxsize=256)
+def _area(spacing_mm: tuple[float, float, float]) -> NDArray[np.float64]:
+    """Return the area of each pattern in mm²."""
+    x, y, z = spacing_mm
+    return _per_pattern(np.linalg.norm(_table()[1] * [y * z, x * z, x * y], axis=-1))

@@ -174,13 +174,11 @@ def _principal_axes(
 
     N Σxy - Σx Σy is taken in whole numbers of any size, so that centring loses no digits.
     """
-    n, x, y, z, xx, yy, zz, xy, xz, yz = moments.astype(object).T
-    rows = [
-        [n * xx - x * x, n * xy - x * y, n * xz - x * z],
-        [n * xy - x * y, n * yy - y * y, n * yz - y * z],
-        [n * xz - x * z, n * yz - y * z, n * zz - z * z],
-    ]
-    centred = np.array(rows, dtype=np.float64).transpose(2, 0, 1)
+    rows = []
+    for n, x, y, z, xx, yy, zz, xy, xz, yz in moments.tolist():
+        xy, xz, yz = n * xy - x * y, n * xz - x * z, n * yz - y * z
+        rows.append([n * xx - x * x, xy, xz, xy, n * yy - y * y, yz, xz, yz, n * zz - z * z])
+    centred = np.array(rows, dtype=np.float64).reshape(-1, 3, 3)
     counts = moments[:, 0]
     pairs = (counts * np.maximum(counts - 1, 1)).astype(np.float64)
     covariance = centred / pairs[:, None, None] * spacing_mm[:, :, None] * spacing_mm[:, None]

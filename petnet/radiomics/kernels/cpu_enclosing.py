@@ -44,19 +44,21 @@ def greatest_distance(points: NDArray[np.float64], radii: NDArray[np.float64]) -
 
 @numba.njit(cache=True, nogil=True)
 def _in_order(flat: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Sort points by their first coordinate, ties by the second (shell sort: they are few)."""
-    order = np.arange(flat.shape[0])
-    for gap in (701, 301, 132, 57, 23, 10, 4, 1):
-        for k in range(gap, order.size):
-            new, place = order[k], k
-            x, y = flat[new, 0], flat[new, 1]
-            while place >= gap:
-                before = order[place - gap]
-                if flat[before, 0] < x or (flat[before, 0] == x and flat[before, 1] <= y):
-                    break
-                order[place] = before
-                place -= gap
-            order[place] = new
+    """Sort points by their first coordinate, ties by the second, by counting those before each.
+
+    They are few: comparing all with all, without a branch, takes less time than foreseeing
+    wrongly where a sort goes next.
+    """
+    n = flat.shape[0]
+    xs, ys = flat[:, 0].copy(), flat[:, 1].copy()
+    order = np.empty(n, dtype=np.int64)
+    for i in range(n):
+        x, y = xs[i], ys[i]
+        before = 0
+        for j in range(n):
+            same = (xs[j] == x) & ((ys[j] < y) | ((ys[j] == y) & (j < i)))
+            before += (xs[j] < x) | same
+        order[before] = i
     return order
 
 
@@ -85,47 +87,39 @@ def _outline(flat: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 @numba.njit(cache=True, nogil=True)
-def _furthest(polygon: NDArray[np.float64], k: int, ux: float, uy: float) -> int:
-    """Run on from corner k of a convex polygon for as long as that leads further along (ux, uy)."""
-    n = polygon.shape[0]
-    here = polygon[k, 0] * ux + polygon[k, 1] * uy
-    for _ in range(n):
-        following = k + 1 if k + 1 < n else 0
-        there = polygon[following, 0] * ux + polygon[following, 1] * uy
-        if there < here:
-            break
-        k, here = following, there
-    return k
-
-
-@numba.njit(cache=True, nogil=True)
 def _smallest_rectangle(polygon: NDArray[np.float64]) -> tuple[float, float, float]:
     """Return area and direction (cosine, sine) of the smallest rectangle around a convex polygon.
 
-    One of its sides lies on a side of the polygon, so that each is tried, while the three points
-    that touch the other sides run around the polygon (rotating calipers).
+    One of its sides lies on a side of the polygon, so that each is tried. All corners are looked at
+    for all sides at once, in vectors: outlines have few tens of corners, and rotating calipers,
+    which would look at few of them, spend more time on foreseeing wrongly which.
     """
     n = polygon.shape[0]
-    smallest, best_x, best_y = np.inf, 1.0, 0.0
-    right, top, left = 0, 0, 0
+    sides = np.empty((2, n))  # from each corner to the next
+    side_x, side_y = sides[0], sides[1]
     for i in range(n):
         j = i + 1 if i + 1 < n else 0
-        ux, uy = polygon[j, 0] - polygon[i, 0], polygon[j, 1] - polygon[i, 1]
-        square = ux * ux + uy * uy
-        if square == 0:
-            continue
-        right = _furthest(polygon, j if i == 0 else right, ux, uy)
-        top = _furthest(polygon, right if i == 0 else top, -uy, ux)
-        left = _furthest(polygon, top if i == 0 else left, -ux, -uy)
-        # both as many times too long as the side is long
-        width = (polygon[right, 0] - polygon[left, 0]) * ux
-        width += (polygon[right, 1] - polygon[left, 1]) * uy
-        height = (polygon[top, 1] - polygon[i, 1]) * ux - (polygon[top, 0] - polygon[i, 0]) * uy
-        area = width * height / square
-        if area < smallest:
-            smallest, best_x, best_y = area, ux, uy
-    length = math.sqrt(best_x * best_x + best_y * best_y)
-    return smallest, best_x / length, best_y / length
+        side_x[i], side_y[i] = polygon[j, 0] - polygon[i, 0], polygon[j, 1] - polygon[i, 1]
+    # how far the corners lie along each side, and across it, from the first; times its length
+    reach = np.zeros((4, n))
+    left, right, low, high = reach[0], reach[1], reach[2], reach[3]
+    for k in range(1, n):
+        x, y = polygon[k, 0] - polygon[0, 0], polygon[k, 1] - polygon[0, 1]
+        for i in range(n):
+            along, across = x * side_x[i] + y * side_y[i], y * side_x[i] - x * side_y[i]
+            left[i] = along if along < left[i] else left[i]
+            right[i] = along if along > right[i] else right[i]
+            low[i] = across if across < low[i] else low[i]
+            high[i] = across if across > high[i] else high[i]
+    smallest, cosine, sine = np.inf, 1.0, 0.0
+    for i in range(n):
+        square = side_x[i] ** 2 + side_y[i] ** 2
+        if square > 0:
+            area = (right[i] - left[i]) * (high[i] - low[i]) / square
+            if area < smallest:
+                length = math.sqrt(square)
+                smallest, cosine, sine = area, side_x[i] / length, side_y[i] / length
+    return smallest, cosine, sine
 
 
 @numba.njit(cache=True, nogil=True)
@@ -164,14 +158,13 @@ def box_around(
     cx, cy, cz = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
 
     # the outline, seen along the axis, runs where facets that face it meet those that do not
+    side = np.empty(normals.shape[0], dtype=np.uint8)
+    for k in range(side.size):
+        towards = normals[k, 0] * ax + normals[k, 1] * ay + normals[k, 2] * az
+        side[k] = 1 if towards > FACING else 2
     sides = np.zeros(points.shape[0], dtype=np.uint8)
-    facet, side = -1, np.uint8(0)
     for k in range(incident.shape[0]):
-        if incident[k, 0] != facet:
-            facet = incident[k, 0]
-            towards = normals[facet, 0] * ax + normals[facet, 1] * ay + normals[facet, 2] * az
-            side = np.uint8(1) if towards > FACING else np.uint8(2)
-        sides[incident[k, 1]] |= side
+        sides[incident[k, 1]] |= side[incident[k, 0]]
     flat = np.empty((points.shape[0], 2))
     n, low, high = 0, np.inf, -np.inf
     for k in range(points.shape[0]):

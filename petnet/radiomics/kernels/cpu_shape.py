@@ -105,6 +105,12 @@ def _by_slabs(
 ) -> NDArray[np.int64]:
     """Cut regions into slabs of x, run the kernel on them in threads and add up per region."""
     volumes = np.prod(shapes, axis=1, dtype=np.int64)
+    if volumes.sum() < PIECE_VOXELS:  # to cut would take longer than to count
+        found = np.zeros((len(shapes), *width), dtype=np.int64)
+        whole = [(r, 0, length + 1) for r, length in enumerate(shapes[:, 0].tolist())]
+        tasks = np.array(whole, dtype=np.int64).reshape(-1, 3)
+        kernel(inside, offsets, shapes, tasks, found)
+        return found
     slabs = np.clip(volumes // PIECE_VOXELS, 1, cores())
     owner = np.repeat(np.arange(len(shapes)), slabs)
     within = np.arange(owner.size) - np.repeat(np.cumsum(slabs) - slabs, slabs)
