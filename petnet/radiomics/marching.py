@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,8 +128,8 @@ def areas_and_volumes(
     at_zero, per_x = _flux()
     # row by row, so that a region's result knows nothing of its batch
     flux = (patterns[..., 0] * at_zero).sum(axis=-1) + (patterns[..., 1] * per_x).sum(axis=-1)
-    areas = np.array([_area(tuple(mm)) for mm in spacing_mm.tolist()]) * patterns[..., 0]
-    return areas.sum(axis=-1), np.abs(flux) * np.prod(spacing_mm, axis=1)
+    each = np.array([_area(tuple(mm)) for mm in spacing_mm.tolist()]).reshape(-1, 256)
+    return (patterns[..., 0] * each).sum(axis=-1), np.abs(flux) * np.prod(spacing_mm, axis=1)
 
 
 def _per_pattern(each: NDArray[np.float64]) -> NDArray[np.float64]:
