@@ -56,8 +56,8 @@ class _Block:
     family : str
     aggregations : tuple of str
         Those to which the matrices belong. Two blocks make 3D_avg: directions in and out of plane.
-    matrices : Cells or (M, L, 2) array
-        Of the tone family, the array of `tones`.
+    matrices : Cells or array
+        Counts (..., L, N), of M matrices; of the tone family, the array (M, L, 2) of `tones`.
     region : (M,) int64
     voxels : (M,) float64
         Of each matrix, once per direction that was merged into it.
@@ -124,41 +124,40 @@ def _directional_blocks(
     family: Family, planes: Any, through: Any, layout: _Layout, wanted: Sequence[str]
 ) -> Iterator[_Block]:
     """Blocks of co-occurrence or run length: `planes` (P, 4, L, N), `through` (R, 9, L, N)."""
-    xp, upper = array_namespace(planes), family == "glcm"
-    cells, n_in = occupied(planes, upper), planes.shape[1]
+    xp, upper, n_in = array_namespace(planes), family == "glcm", planes.shape[1]
     regions, n_regions = layout.regions, layout.n_regions
+    inside: Any = planes
     if layout.by_slice:
+        cells = occupied(planes, upper)
         region, voxels = layout.region_of_plane, layout.plane_voxels
         if "2D_avg" in wanted:
             repeated = xp.repeat(region, n_in), xp.repeat(voxels, n_in)
             yield _Block(family, ("2D_avg",), cells, *repeated)
         if "2D_comb" in wanted:
-            plane = xp.repeat(
-                xp.arange(layout.n_planes, dtype=xp.int64, device=device(region)), n_in
-            )
-            together = merged([(cells, plane)], layout.n_planes)
-            yield _Block(family, ("2D_comb",), together, region, n_in * voxels)
+            yield _Block(family, ("2D_comb",), xp.sum(planes, axis=1), region, n_in * voxels)
         direction = xp.arange(n_in, dtype=xp.int64, device=device(region))
         target = xp.reshape(region[:, None] * n_in + direction, (-1,))
-        cells = merged([(cells, target)], n_regions * n_in)
-    averages = tuple(name for name in ("2_5D_avg", "3D_avg") if name in wanted)
+        inside = merged([(cells, target)], n_regions * n_in)
     region = xp.repeat(regions, n_in)
+    averages = tuple(name for name in ("2_5D_avg", "3D_avg") if name in wanted)
     if averages:
-        yield _Block(family, averages, cells, region, xp.repeat(layout.voxels, n_in))
+        yield _Block(family, averages, inside, region, xp.repeat(layout.voxels, n_in))
     if "2_5D_comb" in wanted:
-        together = merged([(cells, region)], n_regions)
+        together = (
+            merged([(inside, region)], n_regions) if layout.by_slice else xp.sum(planes, axis=1)
+        )
         yield _Block(family, ("2_5D_comb",), together, regions, n_in * layout.voxels)
     if through is None or not {"3D_avg", "3D_comb"} & set(wanted):
         return
-    out, n_out = occupied(through, upper), through.shape[1]
+    n_out = through.shape[1]
     region_out = xp.repeat(regions, n_out)
     if "3D_avg" in wanted:
-        yield _Block(family, ("3D_avg",), out, region_out, xp.repeat(layout.voxels, n_out))
+        yield _Block(family, ("3D_avg",), through, region_out, xp.repeat(layout.voxels, n_out))
     if "3D_comb" in wanted:
         if layout.by_slice:
-            both = merged([(cells, region), (out, region_out)], n_regions)
+            both = merged([(inside, region), (occupied(through, upper), region_out)], n_regions)
         else:
-            both = occupied(xp.sum(planes, axis=1) + xp.sum(through, axis=1), upper)
+            both = xp.sum(planes, axis=1) + xp.sum(through, axis=1)
         yield _Block(family, ("3D_comb",), both, regions, (n_in + n_out) * layout.voxels)
 
 
@@ -225,7 +224,8 @@ def _features(blocks: Sequence[_Block], n_levels: Any) -> list[Any]:
         values = cooccurrence_features(pair_sums(matrices), xp.take(n_levels, regions))
     else:
         voxels = _concat(xp, [block.voxels for block in blocks])
-        values = size_features(size_sums(matrices), voxels)
+        cells = [m if isinstance(m, Cells) else occupied(m) for m in matrices]
+        values = size_features(size_sums(cells), voxels)
     found, start = [], 0
     for block in blocks:
         stop = start + block.region.shape[0]

@@ -40,26 +40,24 @@ class Cells:
 
     Attributes
     ----------
-    row : (K,) int64
-        Number of the row among those of all matrices: matrix · n_levels + grey level - 1.
-    column : (K,) int64
-        Size, distance, dependence or, in co-occurrence, the other level, less 1.
+    place : (K,) int64
+        In a dense array of the matrices, (matrix · n_levels + grey level - 1) · n_sizes + column:
+        size, distance, dependence or, in co-occurrence, the other level, less 1.
     count : (K,) float64
         Whole numbers.
     n_matrices, n_levels, n_sizes : int
     """
 
-    row: Any
-    column: Any
+    place: Any
     count: Any
     n_matrices: int
     n_levels: int
     n_sizes: int
 
-    @property
-    def matrix(self) -> Any:
-        """Return the matrix of each cell, (K,) int64: 0..M - 1."""
-        return self.row // self.n_levels
+    def rows_and_columns(self) -> tuple[Any, Any]:
+        """Return the number of each cell's row among those of all matrices, and its column."""
+        row = self.place // self.n_sizes
+        return row, self.place - row * self.n_sizes
 
 
 class ByMatrix:
@@ -106,7 +104,7 @@ def occupied(counts: Any, upper: bool = False) -> Cells:
         present = present & (index[:, None] <= index)
     (found,) = xp.nonzero(xp.reshape(present, (-1,)))
     count = xp.astype(xp.take(xp.reshape(counts, (-1,)), found), xp.float64)
-    return _from_keys(found, count, (math.prod(lead), n_levels, n_sizes))
+    return Cells(found, count, math.prod(lead), n_levels, n_sizes)
 
 
 def from_zones(zones: ZoneCells, n_levels: int) -> Cells:
@@ -120,7 +118,7 @@ def from_zones(zones: ZoneCells, n_levels: int) -> Cells:
         row = row + matrix * n_levels
     count = xp.astype(zones.count, xp.float64)
     n_sizes = int(xp.max(zones.size)) if n_cells else 1
-    return Cells(row, zones.size - 1, count, n_matrices, n_levels, n_sizes)
+    return Cells(row * n_sizes + zones.size - 1, count, n_matrices, n_levels, n_sizes)
 
 
 def merged(blocks: Sequence[tuple[Cells, Any]], n_matrices: int) -> Cells:
@@ -130,24 +128,26 @@ def merged(blocks: Sequence[tuple[Cells, Any]], n_matrices: int) -> Cells:
     n_sizes = max(cells.n_sizes for cells, _ in blocks)
     keys = []
     for cells, target in blocks:
-        matrix = cells.matrix
+        row, column = cells.rows_and_columns()
+        matrix = row // n_levels
         moved = (xp.take(target, matrix) - matrix) * n_levels
-        keys.append((cells.row + moved) * n_sizes + cells.column)
+        keys.append((row + moved) * n_sizes + column)
     count = [cells.count for cells, _ in blocks]
     shape = n_matrices, n_levels, n_sizes
-    return _from_keys(*_combined(xp, xp.concat(keys), xp.concat(count), math.prod(shape)), shape)
+    return Cells(*_combined(xp, xp.concat(keys), xp.concat(count), math.prod(shape)), *shape)
 
 
-def joined(xp: Any, blocks: Sequence[Cells]) -> tuple[Any, Any, Any, int]:
-    """Number the matrices of all blocks through: rows, columns, counts and how many matrices."""
-    rows, n_matrices = [], 0
-    for cells in blocks:
-        rows.append(cells.row + n_matrices * cells.n_levels if n_matrices else cells.row)
-        n_matrices += cells.n_matrices
+def joined(xp: Any, blocks: Sequence[Cells]) -> Cells:
+    """Number the matrices of blocks of the same levels and sizes through."""
     if len(blocks) == 1:
-        return rows[0], blocks[0].column, blocks[0].count, n_matrices
-    columns, counts = [cells.column for cells in blocks], [cells.count for cells in blocks]
-    return xp.concat(rows), xp.concat(columns), xp.concat(counts), n_matrices
+        return blocks[0]
+    n_levels, n_sizes = blocks[0].n_levels, blocks[0].n_sizes
+    places, n_matrices = [], 0
+    for cells in blocks:
+        places.append(cells.place + n_matrices * n_levels * n_sizes)
+        n_matrices += cells.n_matrices
+    count = xp.concat([cells.count for cells in blocks])
+    return Cells(xp.concat(places), count, n_matrices, n_levels, n_sizes)
 
 
 def size_squares(xp: Any, blocks: Sequence[Cells], cells: Any, of: ByMatrix) -> Any:
@@ -204,12 +204,6 @@ def mean_of_defined(values: Any, region: Any, n: int) -> Any:
     none = number == 0
     mean = sums / xp.where(none, xp.ones_like(number), number)
     return xp.reshape(xp.where(none, xp.full_like(mean, float("nan")), mean), (n, width))
-
-
-def _from_keys(keys: Any, count: Any, shape: tuple[int, int, int]) -> Cells:
-    """Cells from their sorted places in a dense array of shape (M, L, N)."""
-    row = keys // shape[-1]
-    return Cells(row, keys - row * shape[-1], count, *shape)
 
 
 def _combined(xp: Any, keys: Any, count: Any, domain: int) -> tuple[Any, Any]:

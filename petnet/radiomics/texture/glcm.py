@@ -6,20 +6,24 @@ are summed as whole numbers from the occupied cells above the diagonal.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
-from array_api_compat import array_namespace, device
+from array_api_compat import array_namespace, device, is_numpy_namespace
 
 from petnet.radiomics.catalogue import features_of
-from petnet.radiomics.texture.cells import ByMatrix, Cells, joined, totals
+from petnet.radiomics.texture.cells import ByMatrix, Cells, joined, occupied, totals
 
 __all__ = ["PairSums", "cooccurrence_features", "entropy", "pair_sums"]
 
 NAMES = tuple(feature.name for feature in features_of("glcm"))
 #: Bits below which an entropy is rounding: one count out of 1e9 already makes 3e-8.
 NO_ENTROPY = 1e-12
+#: Entries of matrices that are summed at once: 2 MiB, to stay in a cache; and elsewhere 1 GiB,
+#: for a device wants few large steps.
+ENTRIES_AT_ONCE = 1 << 18
+ENTRIES_AT_ONCE_ON_DEVICE = 1 << 27
 
 
 def entropy(xp: Any, total: Any, sum_of_logs: Any) -> Any:
@@ -120,11 +124,48 @@ class PairSums:
     largest: Any
 
 
-def pair_sums(blocks: Sequence[Cells]) -> PairSums:
-    """Sum the cells on and above the diagonal of the symmetric matrices of all blocks."""
-    xp, n_levels = array_namespace(blocks[0].count), blocks[0].n_levels
-    i, column, n, n_matrices = joined(xp, blocks)
+def pair_sums(blocks: Sequence[Any]) -> PairSums:
+    """Sum all symmetric matrices: blocks of (..., L, L) counts, or of cells of the upper half."""
+    xp = array_namespace(blocks[0].count if isinstance(blocks[0], Cells) else blocks[0])
+    parts = [_sums(xp, joined(xp, cells)) for cells in _groups(xp, blocks)]
+    if len(parts) == 1:
+        return parts[0]
+    columns = ([getattr(part, field.name) for part in parts] for field in fields(PairSums))
+    return PairSums(*(xp.concat(column) for column in columns))
+
+
+def _groups(xp: Any, blocks: Sequence[Any]) -> Iterator[list[Cells]]:
+    """Yield the blocks' cells, in order, as many at once as suit the processor's cache."""
+    at_once = ENTRIES_AT_ONCE if is_numpy_namespace(xp) else ENTRIES_AT_ONCE_ON_DEVICE
+    group: list[Cells] = []
+    entries = 0
+    for piece in _pieces(xp, blocks, at_once):
+        n_entries = piece.n_matrices * piece.n_levels**2
+        if group and entries + n_entries > at_once:
+            yield group
+            group, entries = [], 0
+        group.append(piece)
+        entries += n_entries
+    yield group
+
+
+def _pieces(xp: Any, blocks: Sequence[Any], at_once: int) -> Iterator[Cells]:
+    for block in blocks:
+        if isinstance(block, Cells):
+            yield block
+            continue
+        counts = xp.reshape(block, (-1, *block.shape[-2:]))
+        n = max(1, at_once // max(1, block.shape[-1] ** 2))
+        for start in range(0, max(1, counts.shape[0]), n):
+            stop = min(start + n, counts.shape[0])
+            yield occupied(counts[start:stop, :, :], upper=True)
+
+
+def _sums(xp: Any, cells: Cells) -> PairSums:
+    """Sum the cells on and above the diagonal of symmetric matrices."""
+    n_matrices, n_levels, n = cells.n_matrices, cells.n_levels, cells.count
     n_rows, width = n_matrices * n_levels, 2 * n_levels - 1
+    i, column = cells.rows_and_columns()
     matrix = i // n_levels
     first = matrix * n_levels  # row of level 1
     j = first + column

@@ -13,7 +13,7 @@ from typing import Any
 
 from array_api_compat import array_namespace, device
 
-from petnet.radiomics.texture.cells import ByMatrix, Cells, joined, size_squares, totals
+from petnet.radiomics.texture.cells import ByMatrix, Cells, size_squares, totals
 from petnet.radiomics.texture.glcm import entropy
 
 __all__ = ["SizeSums", "size_features", "size_sums"]
@@ -43,7 +43,14 @@ class SizeSums:
 def size_sums(blocks: Sequence[Cells]) -> SizeSums:
     """Sum the cells of each matrix of all blocks, which have the same grey levels."""
     xp, n_levels = array_namespace(blocks[0].count), blocks[0].n_levels
-    row, column, n, n_matrices = joined(xp, blocks)
+    rows, columns, n_matrices = [], [], 0
+    for cells in blocks:
+        row, column = cells.rows_and_columns()
+        rows.append(row + n_matrices * n_levels)
+        columns.append(column)
+        n_matrices += cells.n_matrices
+    row, column = xp.concat(rows), xp.concat(columns)
+    n = xp.concat([cells.count for cells in blocks])
     matrix, shape = row // n_levels, (n_matrices, n_levels)
     of = ByMatrix(xp, matrix, n_matrices)
     size = xp.astype(column + 1, xp.float64)
