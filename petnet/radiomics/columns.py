@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,10 @@ from petnet.radiomics.catalogue import (
 from petnet.radiomics.featureset import ORIGINAL, UNFILTERED_FAMILIES, VERSION, FeatureSet
 from petnet.radiomics.texture import aggregations_of
 
-__all__ = ["Column", "Layout", "columns", "columns_of", "layout_of", "provenance"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Column", "Layout", "columns", "columns_of", "layout_of", "provenance", "titles_of"]
 
 INTENSITY_UNIT = {"PT": "SUV", "CT": "HU"}
 LIBRARIES = ("numpy", "scipy", "numba", "array-api-compat")
@@ -115,6 +118,14 @@ def columns(feature_set: FeatureSet) -> list[str]:
 
         return names(feature_set)
     return [column.name for column in layout_of(feature_set).columns]
+
+
+@lru_cache(maxsize=256)
+def titles_of(feature_sets: tuple[FeatureSet, ...]) -> pd.Index:
+    """Return the columns of sets one after the other; kept as `layout_of` is. Hand out views."""
+    import pandas as pd
+
+    return pd.Index([name for one in feature_sets for name in columns(one)])
 
 
 def provenance(feature_set: FeatureSet) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from petnet.errors import InputError
 from petnet.radiomics.catalogue import FAMILIES, TEXTURE_FAMILIES, Family
-from petnet.radiomics.columns import columns, layout_of, provenance
+from petnet.radiomics.columns import columns, layout_of, provenance, titles_of
 from petnet.radiomics.featureset import ORIGINAL, FeatureSet
 from petnet.radiomics.histogram import histogram_features
 from petnet.radiomics.intensity import intensity_statistics
@@ -186,8 +186,8 @@ def extract_regions(
         lengths = f"{len(images)}, {len(masks)}, {'-' if ids is None else len(ids)}"
         raise InputError("extraction", "images, masks, ids", "the same number of each", lengths)
     sets = (feature_sets,) if isinstance(feature_sets, FeatureSet) else tuple(feature_sets)
-    titles = [name for one in sets for name in columns(one)]
-    if len(set(titles)) < len(titles):
+    titles = titles_of(sets)
+    if not titles.is_unique:
         found = ", ".join(one.name for one in sets)
         raise InputError("extraction", "feature sets", "a name of its own for each", found)
     index = list(range(len(images)) if ids is None else ids)
@@ -197,8 +197,8 @@ def extract_regions(
     values, flagged = compute(images, masks, sets, chosen, names)
     rows = pd.Index(index, name="id")
     return Extraction(
-        pd.DataFrame(values, index=rows, columns=titles),
-        pd.DataFrame(flagged, index=rows, columns=titles),
+        pd.DataFrame(values, index=rows, columns=titles.view()),
+        pd.DataFrame(flagged, index=rows, columns=titles.view()),
     )
 
 
@@ -268,6 +268,8 @@ def compute(
                 parts.append(compute(images, masks, one, device, names))
     if not parts:
         return np.zeros((len(images), 0)), np.zeros((len(images), 0), dtype=bool)
+    if len(parts) == 1:
+        return parts[0]
     return np.hstack([v for v, _ in parts]), np.hstack([f for _, f in parts])
 
 
@@ -425,9 +427,13 @@ def _put_batch(
         found = histogram_features(histogram, levels)
         together = xp.concat([value[None, :] for value in found.values()])  # one copy to the host
         of_levels = dict(zip(found, to_host(together), strict=True))
+    places: dict[tuple[int, str], NDArray[np.int64]] = {}
     for row, k in enumerate(batch.index):
         job = jobs[k]
         job.table.put_levels(job.row, job.image, occupied[row])
-        job.table.values[job.row, job.table.places(job.image, wanted)] = texture[row]
+        of_image = id(job.table), job.image
+        if of_image not in places:
+            places[of_image] = job.table.places(job.image, wanted)
+        job.table.values[job.row, places[of_image]] = texture[row]
         if "ih" in job.table.set.families:
             job.table.put(job.row, job.image, "ih", {n: v[row] for n, v in of_levels.items()})
