@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from array_api_compat import array_namespace, device
@@ -40,119 +39,103 @@ def histogram_features(counts: Any, n_levels: Any) -> dict[str, Any]:
     xp = array_namespace(counts)
     levels = xp.arange(1, counts.shape[1] + 1, dtype=counts.dtype, device=device(counts))
     total = xp.sum(counts, axis=1)
-    weights, column = xp.astype(counts, xp.float64), xp.astype(levels, xp.float64)[None, :]
-    p = weights / _or_nan(xp.astype(total, xp.float64))[:, None]
-    lowest, p10, p25, median, p75, p90, highest = _percentiles(counts, total)
-    found = _moments(p, column, lowest == highest)
-    mean, deviation = found["mean_discretised_intensity"], _mean_distance(p, column)
+    voxels = xp.where(total == 0, float("nan"), xp.astype(total, xp.float64))
+    weights, column = xp.astype(counts, xp.float64), xp.astype(levels, xp.float64)
+    p = weights / voxels[:, None]
+    lowest, p10, p25, median, p75, p90, highest = _percentiles(xp, counts, voxels)
+    mean = p @ column
+    centred = column - mean[:, None]
+    found = {"mean_discretised_intensity": mean}
+    found |= _moments(xp, p, centred, lowest == highest)
     inner = (column >= p10[:, None]) & (column <= p90[:, None])
-    robust = xp.where(inner, weights, xp.zeros_like(weights))
-    robust = robust / _or_nan(xp.sum(robust, axis=1))[:, None]
+    robust = xp.where(inner, weights, 0.0)
+    n_robust = xp.sum(robust, axis=1)
+    n_robust = xp.where(n_robust == 0, float("nan"), n_robust)
+    from_robust = column - ((robust @ column) / n_robust)[:, None]
     found |= {
         "median_discretised_intensity": median,
         "minimum_discretised_intensity": lowest,
         "10th_discretised_intensity_percentile": p10,
         "90th_discretised_intensity_percentile": p90,
         "maximum_discretised_intensity": highest,
-        "intensity_histogram_mode": _mode(counts, levels, total),
+        "intensity_histogram_mode": _mode(xp, counts, levels, total),
         "discretised_intensity_interquartile_range": p75 - p25,
         "discretised_intensity_range": highest - lowest,
-        "intensity_histogram_mean_absolute_deviation": deviation,
-        "intensity_histogram_robust_mean_absolute_deviation": _mean_distance(robust, column),
-        "intensity_histogram_median_absolute_deviation": _mean_distance(p, column, median),
+        "intensity_histogram_mean_absolute_deviation": xp.vecdot(xp.abs(centred), p),
+        "intensity_histogram_robust_mean_absolute_deviation": (
+            xp.vecdot(xp.abs(from_robust), robust) / n_robust
+        ),
+        "intensity_histogram_median_absolute_deviation": xp.vecdot(
+            xp.abs(column - median[:, None]), p
+        ),
         "intensity_histogram_coefficient_of_variation": (
             xp.sqrt(found["discretised_intensity_variance"]) / mean
         ),
         "intensity_histogram_quartile_coefficient_of_dispersion": (p75 - p25) / (p75 + p25),
-        "discretised_intensity_entropy": _entropy(p),
-        "discretised_intensity_uniformity": xp.sum(p**2, axis=1),
+        "discretised_intensity_entropy": 0 - xp.vecdot(p, xp.log2(xp.where(p == 0, 1.0, p))),
+        "discretised_intensity_uniformity": xp.vecdot(p, p),
     }
-    return found | _gradients(weights, levels, n_levels, total)
+    return found | _gradients(xp, weights, levels, n_levels, total)
 
 
-def _or_nan(denominator: Any) -> Any:
-    """Return the denominator with NaN in the place of zero."""
-    xp = array_namespace(denominator)
-    return xp.where(denominator == 0, xp.full_like(denominator, float("nan")), denominator)
-
-
-def _moments(p: Any, levels: Any, flat: Any) -> dict[str, Any]:
-    """Mean, variance, skewness and excess kurtosis of the population; 0 where it is flat."""
-    xp = array_namespace(p)
-    mean = xp.sum(levels * p, axis=1)
-    centred = levels - mean[:, None]
-    second, third, fourth = (xp.sum(centred**n * p, axis=1) for n in (2, 3, 4))
+def _moments(xp: Any, p: Any, centred: Any, flat: Any) -> dict[str, Any]:
+    """Variance, skewness and excess kurtosis of levels about their mean; 0 where it is flat."""
+    squared = centred**2
+    weighted = squared * p
+    second = xp.sum(weighted, axis=1)
     # the mean of one level may differ from it by rounding
-    variance = xp.where(flat, xp.zeros_like(second), second)
-    divisor = xp.where(flat, xp.ones_like(second), second)
+    variance = xp.where(flat, 0.0, second)
+    divisor = xp.where(flat, 1.0, second)
+    third, fourth = xp.vecdot(weighted, centred), xp.vecdot(weighted, squared)
     return {
-        "mean_discretised_intensity": mean,
         "discretised_intensity_variance": variance,
-        "discretised_intensity_skewness": xp.where(flat, variance, third / divisor**1.5),
-        "excess_discretised_intensity_kurtosis": xp.where(flat, variance, fourth / divisor**2 - 3),
+        "discretised_intensity_skewness": xp.where(flat, 0.0, third / divisor**1.5),
+        "excess_discretised_intensity_kurtosis": xp.where(flat, 0.0, fourth / divisor**2 - 3),
     }
 
 
-def _percentiles(counts: Any, total: Any) -> Iterator[Any]:
-    """Yield percentiles: linear between the voxels on either side of (N - 1) · percent / 100."""
-    xp = array_namespace(counts)
-    below = xp.astype(xp.cumulative_sum(counts, axis=1), xp.float64)
-    last = xp.astype(total, xp.float64) - 1
-    nan = xp.full_like(last, float("nan"))
+def _percentiles(xp: Any, counts: Any, voxels: Any) -> tuple[Any, ...]:
+    """Percentiles: linear between the voxels on either side of (N - 1) · percent / 100.
 
-    def level_of(rank: Any) -> Any:
-        return xp.sum(xp.astype(below <= rank[:, None], xp.float64), axis=1) + 1
-
-    for percent in PERCENTAGES:
-        position = last * percent / 100
-        lower = xp.floor(position)
-        first = level_of(lower)
-        value = first + (position - lower) * (level_of(xp.minimum(lower + 1, last)) - first)
-        yield xp.where(total > 0, value, nan)
-
-
-def _mean_distance(p: Any, levels: Any, centre: Any = None) -> Any:
-    """Mean distance of the levels from a centre, by default their mean."""
-    xp = array_namespace(p)
-    centre = xp.sum(levels * p, axis=1) if centre is None else centre
-    return xp.sum(xp.abs(levels - centre[:, None]) * p, axis=1)
+    `voxels` (R,) is N, NaN of an empty region, whose percentiles are NaN.
+    """
+    percentages = xp.asarray(PERCENTAGES, dtype=voxels.dtype, device=device(voxels))
+    last = voxels[:, None] - 1
+    position = last * percentages / 100
+    lower = xp.floor(position)
+    ranks = xp.concat([lower, xp.minimum(lower + 1, last)], axis=1)
+    below = xp.astype(xp.cumulative_sum(counts, axis=1), voxels.dtype)
+    passed = xp.count_nonzero(below[:, None, :] <= ranks[:, :, None], axis=-1)
+    level = xp.astype(passed, voxels.dtype) + 1
+    first, second = level[:, : len(PERCENTAGES)], level[:, len(PERCENTAGES) :]
+    return xp.unstack(first + (position - lower) * (second - first), axis=-1)
 
 
-def _mode(counts: Any, levels: Any, total: Any) -> Any:
+def _mode(xp: Any, counts: Any, levels: Any, total: Any) -> Any:
     """Most frequent level; of several the one closest to the mean, in integers; then the lower."""
-    xp = array_namespace(counts)
-    distance = xp.abs(levels[None, :] * total[:, None] - xp.sum(levels * counts, axis=1)[:, None])
+    distance = xp.abs(levels * total[:, None] - (counts @ levels)[:, None])
     frequent = counts == xp.max(counts, axis=1)[:, None]
-    far = xp.full_like(distance, xp.iinfo(distance.dtype).max)
+    far = xp.iinfo(distance.dtype).max
     mode = xp.argmin(xp.where(frequent, distance, far), axis=1) + 1
-    value = xp.astype(mode, xp.float64)
-    return xp.where(total > 0, value, xp.full_like(value, float("nan")))
+    return xp.where(total > 0, xp.astype(mode, xp.float64), float("nan"))
 
 
-def _entropy(p: Any) -> Any:
-    """Entropy in bits; NaN stays NaN."""
-    xp = array_namespace(p)
-    return 0 - xp.sum(p * xp.log2(xp.where(p == 0, xp.ones_like(p), p)), axis=1)
-
-
-def _gradients(weights: Any, levels: Any, n_levels: Any, total: Any) -> dict[str, Any]:
+def _gradients(xp: Any, weights: Any, levels: Any, n_levels: Any, total: Any) -> dict[str, Any]:
     """Extrema of the histogram's gradient over the levels 1..N_g, and where they are."""
-    xp = array_namespace(weights)
     rows = xp.zeros_like(weights[:, :1])
-    ahead = xp.concat([weights[:, 1:] - weights[:, :-1], rows], axis=1)
-    behind = xp.concat([rows, ahead[:, :-1]], axis=1)
-    level, n = levels[None, :], n_levels[:, None]
-    behind, ahead = xp.where(level == 1, ahead, behind), xp.where(level == n, behind, ahead)
+    between = xp.concat([rows, weights[:, 1:] - weights[:, :-1], rows], axis=1)
+    behind, ahead, n = between[:, :-1], between[:, 1:], n_levels[:, None]
+    behind, ahead = xp.where(levels == 1, ahead, behind), xp.where(levels == n, behind, ahead)
     gradient = (behind + ahead) / 2
-    outside = level > n
-    rising = xp.where(outside, xp.full_like(gradient, -float("inf")), gradient)
-    falling = xp.where(outside, xp.full_like(gradient, float("inf")), gradient)
+    outside = levels > n
+    rising = xp.where(outside, -float("inf"), gradient)
+    falling = xp.where(outside, float("inf"), gradient)
+    undefined = (n_levels <= 1) | (total == 0)
+    highest, lowest = xp.argmax(rising, axis=1) + 1, xp.argmin(falling, axis=1) + 1
     found = {
         "maximum_histogram_gradient": xp.max(rising, axis=1),
-        "maximum_histogram_gradient_intensity": xp.argmax(rising, axis=1) + 1,
+        "maximum_histogram_gradient_intensity": xp.astype(highest, xp.float64),
         "minimum_histogram_gradient": xp.min(falling, axis=1),
-        "minimum_histogram_gradient_intensity": xp.argmin(falling, axis=1) + 1,
+        "minimum_histogram_gradient_intensity": xp.astype(lowest, xp.float64),
     }
-    defined = (n_levels > 1) & (total > 0)
-    nan = xp.full_like(weights[:, 0], float("nan"))
-    return {name: xp.where(defined, xp.astype(v, xp.float64), nan) for name, v in found.items()}
+    return {name: xp.where(undefined, float("nan"), value) for name, value in found.items()}
