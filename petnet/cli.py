@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from petnet import __version__
-from petnet.commands.request import check_flags, explain, unusable
+from petnet.commands.request import NOT_NEEDED, check_flags, explain, unusable
 from petnet.commands.settings import check_settings
 from petnet.errors import PetnetError
 from petnet.files import config_folder
@@ -41,7 +41,6 @@ VERBS = {
     "selftest": "compare this installation with the consensus of the IBSI",
 }
 POSITIONAL = {"diff": "runs"}  # verbs whose plain arguments are the list of one setting
-NOT_NEEDED = {"extract": "task"}  # verbs with a group that null leaves out; Hydra writes it ~task
 FAILED, MISTAKE, DEFECT, INTERRUPTED = 1, 2, 70, 130
 EXIT_FILE = "PETNET_EXIT_FILE"
 FLAGS_WITH_VALUE = (
@@ -110,7 +109,7 @@ def _run_hydra(verb: str, overrides: list[str]) -> int:
         version_base="1.3", config_path=str(config_folder()), config_name=verb
     )(_job(verb))
     spared = NOT_NEEDED.get(verb)
-    asked = [f"~{spared}" if a == f"{spared}=null" else a for a in overrides]
+    asked = [f"~{spared}" if a.lower() == f"{spared}=null" else a for a in overrides]
     given = _flags_first(_named(verb, asked))
     with _process_state([f"petnet {verb}", *given]) as codes:
         try:

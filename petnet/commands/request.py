@@ -16,8 +16,9 @@ from petnet.errors import InputError, PetnetError
 if TYPE_CHECKING:
     pass
 
-__all__ = ["check_flags", "explain", "unusable"]
+__all__ = ["NOT_NEEDED", "check_flags", "explain", "unusable"]
 
+NOT_NEEDED = {"extract": "task"}  # verbs with a group that null leaves out; Hydra writes it ~task
 OVERRIDE = "key=value; values with spaces, commas, quotes or brackets in quotes of their own"
 
 
@@ -72,18 +73,22 @@ def explain(verb: str, arguments: Sequence[str], configs: Path, error: Exception
     if isinstance(error, MissingConfigException) and error.options:
         group, _, name = str(error.missing_cfg_file).rpartition("/")
         names = sorted(error.options)
-        expected = f"one of {', '.join(names)}"
+        expected = f"one of {', '.join(names)}{', or null' * (NOT_NEEDED.get(verb) == group)}"
         return InputError("settings", group, expected, repr(name), _did_you_mean(name, names))
     wrong = re.search(r"[Cc]ould not (?:override|delete)[^']*'([^']+)'", str(error))
     if wrong:
         return _unknown_setting(verb, arguments, configs, wrong.group(1))
     if isinstance(error, ValueError):  # a group whose choice is a number, or has no name at all
         keys = {a: a.split("=")[0] for a in arguments if "=" in a}
-        odd = re.compile(r"(null|true|false|[-+.\d]+)?")  # read as something else than a name
+        odd = re.compile(r"(null|true|false|[-+.\d]+)?", re.IGNORECASE)  # read as no name
         groups = [
             a
             for a, key in keys.items()
-            if not key or (key in _groups(verb, configs) and odd.fullmatch(a[len(key) + 1 :]))
+            if not key
+            or (
+                key in _groups(verb, configs)
+                and any(odd.fullmatch(value) for value in a[len(key) + 1 :].split(","))
+            )
         ]
         return InputError("command line", ", ".join(groups), "group=name", _line(error))
     if isinstance(error, (SearchPathException, MissingConfigException)):
@@ -123,10 +128,19 @@ def _unknown_setting(verb: str, arguments: Sequence[str], configs: Path, given: 
             beside = difflib.get_close_matches(part, known, n=2)
             near = [".".join([*path, name]) for name in beside] or _same_leaf(node, path, part)
             expected = f"one of {', '.join(known)}"
-            return InputError("settings", given, expected, repr(part), _offer(near))
+            remedy = _offer(near) or _addition(node, given)
+            return InputError("settings", given, expected, repr(part), remedy)
         node = node.get(part)
         path.append(part)
     return InputError("settings", given, "a setting that this verb has", "none of this name")
+
+
+def _addition(node: Mapping[str, Any], given: str) -> str | None:
+    """Say how to give an object a setting that its file leaves at its default."""
+    if "_target_" not in node:
+        return None
+    name = str(node["_target_"]).rpartition(".")[2]
+    return f"A setting of {name} that its file does not name is added by +{given}=..."
 
 
 def _groups(verb: str, configs: Path) -> set[str]:

@@ -25,6 +25,8 @@ Outside = Literal["undefined", "zero"]
 VERSION = 1
 #: Shape, peaks and volume fractions are quantities of a whole lesion, not of a box cut out of it.
 MAP_FAMILIES: frozenset[Family] = TEXTURE_FAMILIES | {"stat", "ih"}
+#: A window holds no more, 256 voxels along each axis: windows are laid out in memory.
+MAX_WINDOW = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -123,8 +125,15 @@ class MapSpec:
         return {name: known[name] for name in self.features}
 
     def footprint(self, spacing_mm: Sequence[float]) -> NDArray[np.bool_]:
-        """Return the window (X, Y, Z), odd along each axis, in an image of this spacing."""
+        """Return the window (X, Y, Z), odd along each axis, in an image of this spacing.
+
+        Raises
+        ------
+        InputError
+            It has more than `MAX_WINDOW` voxels there.
+        """
         reach = self._reach(spacing_mm)
+        self._check_size(reach, "radius_mm", self.radius_mm)
         if self.radius_mm is None:
             return np.ones([2 * r + 1 for r in reach], dtype=bool)
         axes = [np.arange(-r, r + 1) * s for r, s in zip(reach, spacing_mm, strict=True)]
@@ -203,6 +212,7 @@ class MapSpec:
         ):
             expected = "a whole number above 0, or three of 0 or more, not all of them 0"
             raise self._refuse("radius_voxels", expected, voxels)
+        self._check_size(radii if voxels is not None else (), "radius_voxels", voxels)
         if mm is not None and not (type(mm) in (int, float) and 0 < mm < math.inf):
             raise self._refuse("radius_mm", "a positive number", mm)
         for field, value, allowed in (
@@ -212,6 +222,10 @@ class MapSpec:
         ):
             if value not in allowed:
                 raise self._refuse(field, f"one of {allowed}", value)
+
+    def _check_size(self, reach: Sequence[Any], field: str, found: Any) -> None:
+        if math.prod(2 * r + 1 for r in reach) > MAX_WINDOW:
+            raise self._refuse(field, f"a window of at most {MAX_WINDOW} voxels", found)
 
     def _check_features(self) -> None:
         names = self.features

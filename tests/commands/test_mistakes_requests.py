@@ -39,6 +39,12 @@ REQUESTS = [
     (["train", "cohort=x", "~modl"], ["modl", "one of", "Did you mean 'model'?"]),
     (["train", "cohort=x", "+task=her2"], ["task appears more than once"]),
     (["train", "cohort=x", "task=3"], ["task=3", "group=name", "int"]),
+    (["extract", "cohort=x", "-m", "task=null,her2"], ["task=null,her2", "group=name"]),
+    (["extract", "cohort=x", "task=none"], ["settings: task", "or null", "'none'"]),
+    (
+        ["extract", "cohort=x", "features.sets.pt_64.spacing_mm=[2,2,2]"],
+        ["'spacing_mm'", "added by +features.sets.pt_64.spacing_mm="],
+    ),
     (["train", "cohort=x", "x=[1"], ["x=[1", "key=value", "no viable alternative"]),
     (["train", "cohort='x"], ["cohort='x", "key=value", "quote that is not closed"]),
     (["train", "x"], ["command line: x", "key=value", "no equals sign"]),

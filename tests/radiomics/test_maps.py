@@ -258,6 +258,13 @@ def test_analytic_ball(radius_mm, spacing, voxels):
     assert all(n % 2 == 1 for n in footprint.shape)
 
 
+def test_a_ball_that_memory_cannot_hold_is_refused():
+    spec = MapSpec(BY_NUMBER, ["stat_mean_intensity"], radius_mm=130.0)
+    assert spec.footprint((2.0, 2.0, 2.0)).shape == (131, 131, 131)
+    with pytest.raises(InputError, match=r"radius_mm: expected a window of at most .* got 130"):
+        spec.footprint((1.0, 1.0, 1.0))
+
+
 def test_scipy_generic_filter_gives_the_mean_in_a_ball():
     image, mask = study()
     spec = MapSpec(BY_NUMBER, ["stat_mean_intensity"], radius_mm=4.0)
@@ -400,6 +407,7 @@ def compare_devices(device, shape=(9, 8, 7)):
         ({"radius_voxels": [1, 1]}, "radius_voxels: "),
         ({"radius_voxels": [1, -1, 1]}, "radius_voxels: "),
         ({"radius_voxels": 1.5}, "radius_voxels: "),
+        ({"radius_voxels": 128}, "radius_voxels: expected a window of at most 16777216 voxels"),
         ({"radius_voxels": None, "radius_mm": -1.0}, "radius_mm: expected a positive number"),
         ({"bins": "lesion"}, r"bins: expected one of \('region', 'window'\)"),
         ({"outside": 0}, "outside: expected one of"),
