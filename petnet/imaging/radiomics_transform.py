@@ -12,6 +12,7 @@ from monai.data.meta_tensor import MetaTensor
 from monai.transforms.transform import MapTransform
 
 from petnet.errors import InputError
+from petnet.radiomics.api import UNIT_OF
 from petnet.radiomics.columns import columns
 from petnet.radiomics.extractor import extract_regions
 from petnet.radiomics.featureset import FeatureSet
@@ -19,8 +20,6 @@ from petnet.radiomics.presets import Features, sets_of
 from petnet.volume import Modality, Unit, Volume
 
 __all__ = ["ExtractRadiomicsd"]
-
-UNIT_OF: dict[str, Unit] = {"PT": "SUVbw", "CT": "HU"}
 
 
 class ExtractRadiomicsd(MapTransform):
@@ -63,7 +62,8 @@ class ExtractRadiomicsd(MapTransform):
         to: str = "radiomics",
     ) -> None:
         super().__init__(keys)
-        single = not isinstance(features, list | tuple) or isinstance(features[0], FeatureSet)
+        several = isinstance(features, list | tuple) and features
+        single = not several or isinstance(several[0], FeatureSet)
         given = _each(features, single, self.keys, "features")
         kinds = _each(
             modality, modality is None or isinstance(modality, str), self.keys, "modality"

@@ -53,7 +53,8 @@ def extract(
     spacing_mm : three floats, optional
         Voxel edges of an image that is an array; needed there, refused elsewhere.
     labels : bool or sequence of int
-        Whether the mask is a map of labels with a row each: all of them, or those wanted.
+        Whether the mask is a map of labels with a row each: all of them, or those wanted, each
+        once.
     flagged : bool
         Whether to append the column "flagged": which sets and families the region is too small or
         too flat for (`petnet.radiomics.gate`).
@@ -86,11 +87,23 @@ def extract(
         region = as_mask(mask, volume)
         done = extract_regions([volume], [region], sets, device)
     else:
-        wanted = None if labels is True else [int(label) for label in labels]
+        wanted = None if labels is True else _wanted(labels)
         region = as_mask(mask, volume, labels=True)
         done = extract_labels(volume, region, sets, device, wanted)
         done.table.index.name = "label"
     return _with_notes(done, sets) if flagged else done.table
+
+
+def _wanted(labels: Any) -> list[int]:
+    """Return labels as whole numbers, each once."""
+    asked = np.asarray(labels)
+    if asked.size == 0:
+        asked = asked.astype(np.int64)
+    if asked.ndim != 1 or asked.dtype.kind not in "iu" or len(set(asked.tolist())) < len(asked):
+        expected = "true, false or a list of whole numbers, each once"
+        raise InputError("extract", "labels", expected, repr(labels))
+    made: list[int] = asked.tolist()
+    return made
 
 
 def _with_notes(done: Extraction, sets: Sequence[FeatureSet]) -> pd.DataFrame:
@@ -98,46 +111,72 @@ def _with_notes(done: Extraction, sets: Sequence[FeatureSet]) -> pd.DataFrame:
     return done.table.assign(flagged=notes)
 
 
-def as_image(image: Picture, modality: Modality, spacing_mm: Sequence[float] | None) -> Volume:
+def as_image(
+    image: Picture,
+    modality: Modality,
+    spacing_mm: Sequence[float] | None,
+    what: str = "extract",
+) -> Volume:
     """Return an image as a Volume.
+
+    Parameters
+    ----------
+    what : str
+        Begins messages.
 
     Raises
     ------
     InputError
-        As `read_volume`; an array without its spacing, or spacing of what has its own.
+        As `read_volume`; an array that is not of real numbers or without its spacing, or spacing of
+        what has its own.
     """
     if isinstance(image, Volume | str | Path):
         if spacing_mm is not None:
-            raise InputError(
-                "extract", "spacing_mm", "none, as the image has its own", str(spacing_mm)
-            )
+            raise InputError(what, "spacing_mm", "none, as the image has its own", str(spacing_mm))
         return (
             image
             if isinstance(image, Volume)
             else read_volume(Path(image), UNIT_OF[modality], modality)
         )
     if spacing_mm is None:
-        raise InputError("extract", "spacing_mm", "three voxel edges of the array in mm", "none")
-    edges = np.asarray(spacing_mm, dtype=np.float64)
-    if edges.shape != (3,) or not (np.isfinite(edges).all() and (edges > 0).all()):
-        raise InputError("extract", "spacing_mm", "three positive numbers", str(spacing_mm))
-    return Volume(np.asarray(image), np.diag([*edges, 1.0]), UNIT_OF[modality], modality)
+        raise InputError(what, "spacing_mm", "three voxel edges of the array in mm", "none")
+    edges = np.asarray(spacing_mm)
+    positive = edges.dtype.kind in "iuf" and np.isfinite(edges).all() and (edges > 0).all()
+    if edges.shape != (3,) or not positive:
+        raise InputError(what, "spacing_mm", "three positive numbers", repr(spacing_mm))
+    array = _real(image, what, "image")
+    return Volume(array, np.diag([*edges.astype(float), 1.0]), UNIT_OF[modality], modality)
 
 
-def as_mask(mask: Picture, image: Volume, labels: bool = False) -> Volume:
+def as_mask(mask: Picture, image: Volume, labels: bool = False, what: str = "extract") -> Volume:
     """Return a mask, or a map of labels, as a Volume; an array lies on the grid of the image.
+
+    Parameters
+    ----------
+    what : str
+        Begins messages.
 
     Raises
     ------
     InputError
-        As `read_mask`; an array of another shape than the image.
+        As `read_mask`; an array of another shape than the image, or not of real numbers.
     """
     if isinstance(mask, Volume):
         return mask
     if isinstance(mask, str | Path):
         return read_volume(Path(mask), "label", "MASK") if labels else read_mask(Path(mask))
-    array = np.asarray(mask)
+    array = _real(mask, what, "mask")
     if array.shape != image.array.shape:
         expected = f"{image.array.shape}, as the image"
-        raise InputError("extract", "shape of the mask", expected, str(array.shape))
+        raise InputError(what, "shape of the mask", expected, str(array.shape))
     return Volume(array, image.affine, "label", "MASK")
+
+
+def _real(picture: Any, what: str, field: str) -> NDArray[Any]:
+    """Return an array of real numbers, of any of NumPy's types for them."""
+    array = np.asarray(picture)
+    if array.dtype.kind not in "biuf":
+        expected = "a path, a Volume, or an array of real numbers"
+        found = f"{type(picture).__name__} of {array.dtype}"
+        raise InputError(what, field, expected, found)
+    return array

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,7 @@ def feature_sets(features: Features) -> tuple[FeatureSet, ...]:
         return (features,)
     if isinstance(features, str | Path):
         return _read(_file_of(features))
-    sets: tuple[Any, ...] = tuple(features)
+    sets: tuple[Any, ...] = tuple(features) if isinstance(features, Iterable) else (features,)
     for one in sets:
         if not isinstance(one, FeatureSet):
             expected = "the name of a preset, or feature sets"
@@ -65,15 +65,18 @@ def sets_of(features: Features, modality: str | None) -> tuple[FeatureSet, ...]:
     Raises
     ------
     InputError
-        As `feature_sets`; no set is of this modality, or some are of either and none was named.
+        As `feature_sets`; there is no set, or none of this modality, or some are of either and none
+        was named.
     """
     sets = feature_sets(features)
+    if not sets:
+        raise InputError("setting", "features", "one feature set or more", f"none in {features!r}")
     known = sorted({one.modality for one in sets})
     if modality is None and len(known) == 1:
         return sets
     chosen = tuple(one for one in sets if one.modality == modality)
     if not chosen:
-        found = f"{' and '.join(known) or 'no'} sets in {[one.name for one in sets]}"
+        found = f"{' and '.join(known)} sets in {[one.name for one in sets]}"
         expected = f"some for {modality}" if modality else "those of one modality"
         remedy = None if modality else "Say modality='PT' or modality='CT'"
         raise InputError("setting", "features", expected, found, remedy)

@@ -95,7 +95,7 @@ class RadiomicsTransformer(TransformerMixin, BaseEstimator):
         Raises
         ------
         InputError
-            As `petnet.radiomics.extract`, with the number of the pair.
+            As `petnet.radiomics.extract`, with the number of the pair or the name of its file.
         """
         sets = self._sets()
         rows = [self._row(k, pair, sets) for k, pair in enumerate(_pairs(X))]
@@ -118,8 +118,9 @@ class RadiomicsTransformer(TransformerMixin, BaseEstimator):
             expected = "an image and a mask"
             raise InputError(f"pair {number}", "length", expected, f"{len(pair)} things")
         spacing = None if isinstance(pair[0], Volume | str | Path) else self.spacing_mm
-        image = as_image(pair[0], sets[0].modality, spacing)
-        mask = as_mask(pair[1], image)
+        what = f"pair {number}"
+        image = as_image(pair[0], sets[0].modality, spacing, what)
+        mask = as_mask(pair[1], image, what=what)
         table = extract_regions([image], [mask], sets, self.device, [number]).table
         row: NDArray[np.float64] = table.to_numpy()[0]
         return row

@@ -91,6 +91,7 @@ def test_mistakes_are_named(paths):
         ((["pet", "ct"], "mask", ["pet"]), "features: expected one, or one for each of 2 keys"),
         ((["pet", "ct"], ["mask"], "pet"), "mask_key: expected one, or one for each of 2 keys"),
         (("pet", "mask", "core"), "those of one modality"),
+        (("pet", "mask", []), "one feature set or more, but got none"),
     ):
         with pytest.raises(InputError, match=message):
             ExtractRadiomicsd(*arguments)

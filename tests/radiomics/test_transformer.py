@@ -128,3 +128,7 @@ def test_mistakes_are_named(step):
     image, mask = pair(1)
     with pytest.raises(InputError, match="region 1: mask: expected at least one voxel"):
         step.transform([(image, mask), (image, mask & False)])
+    with pytest.raises(InputError, match="pair 1: shape of the mask: expected"):
+        step.transform([(image, mask), (image, mask[:1])])
+    with pytest.raises(InputError, match="pair 0: spacing_mm: expected three voxel edges"):
+        clone(step).set_params(spacing_mm=None).transform([(image, mask)])
