@@ -29,6 +29,7 @@ from petnet.radiomics.texture.cells import (
     Cells,
     from_zones,
     mean_of_defined,
+    mean_of_directions,
     merged,
     occupied,
 )
@@ -128,7 +129,7 @@ def _directional_blocks(
     regions, n_regions = layout.regions, layout.n_regions
     inside: Any = planes
     if layout.by_slice:
-        cells = occupied(planes, upper)
+        cells = occupied(xp, planes, upper)
         region, voxels = layout.region_of_plane, layout.plane_voxels
         if "2D_avg" in wanted:
             repeated = xp.repeat(region, n_in), xp.repeat(voxels, n_in)
@@ -155,7 +156,7 @@ def _directional_blocks(
         yield _Block(family, ("3D_avg",), through, region_out, xp.repeat(layout.voxels, n_out))
     if "3D_comb" in wanted:
         if layout.by_slice:
-            both = merged([(inside, region), (occupied(through, upper), region_out)], n_regions)
+            both = merged([(inside, region), (occupied(xp, through, upper), region_out)], n_regions)
         else:
             both = xp.sum(planes, axis=1) + xp.sum(through, axis=1)
         yield _Block(family, ("3D_comb",), both, regions, (n_in + n_out) * layout.voxels)
@@ -203,12 +204,12 @@ def _blocks(
     if family == "ngtdm":
         yield from _plain_blocks(family, tones, merged_tones, pair, layout, own)
         return
-    n_levels = counts.histogram.shape[-1]
+    xp, n_levels = array_namespace(counts.histogram), counts.histogram.shape[-1]
 
     def read(matrices: Any) -> Cells:
         if isinstance(matrices, ZoneCells):
             return from_zones(matrices, n_levels)
-        return occupied(matrices)
+        return occupied(xp, matrices)
 
     yield from _plain_blocks(family, read, merged, pair, layout, own)
 
@@ -224,7 +225,7 @@ def _features(blocks: Sequence[_Block], n_levels: Any) -> list[Any]:
         values = cooccurrence_features(pair_sums(matrices), xp.take(n_levels, regions))
     else:
         voxels = _concat(xp, [block.voxels for block in blocks])
-        cells = [m if isinstance(m, Cells) else occupied(m) for m in matrices]
+        cells = [m if isinstance(m, Cells) else occupied(xp, m) for m in matrices]
         values = size_features(size_sums(cells), voxels)
     found, start = [], 0
     for block in blocks:
@@ -271,11 +272,13 @@ def texture_table(
         for aggregation in aggregations_of(family, aggregations):
             columns += [(family, name, aggregation) for name in NAMES[family]]
             regions, values = zip(*rows[family, aggregation], strict=True)
-            if len(values) == 1 and values[0].shape[0] == layout.n_regions:
+            if aggregation.startswith("2D"):
+                joint = _concat(xp, values), _concat(xp, regions)
+                parts.append(mean_of_defined(*joint, layout.n_regions))
+            elif len(values) == 1 and values[0].shape[0] == layout.n_regions:
                 parts.append(values[0])
             else:
-                joint = xp.concat(values), xp.concat(regions)
-                parts.append(mean_of_defined(*joint, layout.n_regions))
+                parts.append(mean_of_directions(xp, values, layout.n_regions))
     return columns, xp.concat(parts, axis=-1)
 
 

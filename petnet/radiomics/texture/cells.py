@@ -20,9 +20,11 @@ from petnet.radiomics.kernels.counts import ZoneCells
 __all__ = [
     "ByMatrix",
     "Cells",
+    "as_columns",
     "from_zones",
     "joined",
     "mean_of_defined",
+    "mean_of_directions",
     "merged",
     "occupied",
     "size_squares",
@@ -88,7 +90,7 @@ class ByMatrix:
         return found
 
 
-def occupied(counts: Any, upper: bool = False) -> Cells:
+def occupied(xp: Any, counts: Any, upper: bool = False) -> Cells:
     """Return the occupied cells of (..., L, N) counts.
 
     Parameters
@@ -96,7 +98,6 @@ def occupied(counts: Any, upper: bool = False) -> Cells:
     upper : bool
         Of symmetric matrices: only the diagonal and what lies above.
     """
-    xp = array_namespace(counts)
     *lead, n_levels, n_sizes = counts.shape
     present = counts > 0
     if upper:
@@ -191,6 +192,11 @@ def totals(xp: Any, keys: Any, weights: Any, n: int) -> Any:
     return xp.sum(_in_rows(xp, xp.take(keys, order), xp.take(weights, order), n), axis=-1)
 
 
+def as_columns(xp: Any, values: Sequence[Any]) -> Any:
+    """Return F arrays (M,) as one (M, F): what `stack` does, with far fewer calls."""
+    return xp.reshape(xp.concat(values), (len(values), -1)).T
+
+
 def mean_of_defined(values: Any, region: Any, n: int) -> Any:
     """Mean of the rows of values (M, F) that belong to each region; undefined ones are left out."""
     xp = array_namespace(values)
@@ -198,12 +204,20 @@ def mean_of_defined(values: Any, region: Any, n: int) -> Any:
     column = xp.arange(width, dtype=region.dtype, device=device(region))
     keys = xp.reshape(region[:, None] * width + column, (-1,))
     flat = xp.reshape(values, (-1,))
-    defined = ~xp.isnan(flat)
-    number = totals(xp, keys, xp.astype(defined, flat.dtype), n * width)
-    sums = totals(xp, keys, xp.where(defined, flat, xp.zeros_like(flat)), n * width)
-    none = number == 0
-    mean = sums / xp.where(none, xp.ones_like(number), number)
-    return xp.reshape(xp.where(none, xp.full_like(mean, float("nan")), mean), (n, width))
+    undefined = xp.isnan(flat)
+    number = totals(xp, keys, xp.astype(~undefined, values.dtype), n * width)
+    sums = totals(xp, keys, xp.where(undefined, 0.0, flat), n * width)
+    return xp.reshape(sums / xp.where(number == 0, float("nan"), number), (n, width))
+
+
+def mean_of_directions(xp: Any, parts: Sequence[Any], n: int) -> Any:
+    """Mean of parts (n · directions, F) over directions; undefined ones are left out: (n, F)."""
+    width = parts[0].shape[1]
+    values = xp.concat([xp.reshape(p, (n, p.shape[0] // max(n, 1), width)) for p in parts], axis=1)
+    undefined = xp.isnan(values)
+    number = xp.sum(xp.astype(~undefined, values.dtype), axis=1)
+    sums = xp.sum(xp.where(undefined, 0.0, values), axis=1)
+    return sums / xp.where(number == 0, float("nan"), number)
 
 
 def _combined(xp: Any, keys: Any, count: Any, domain: int) -> tuple[Any, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 from array_api_compat import array_namespace, device, is_numpy_namespace
 
 from petnet.radiomics.catalogue import features_of
-from petnet.radiomics.texture.cells import ByMatrix, Cells, joined, occupied, totals
+from petnet.radiomics.texture.cells import ByMatrix, Cells, as_columns, joined, occupied, totals
 
 __all__ = ["PairSums", "cooccurrence_features", "entropy", "pair_sums"]
 
@@ -32,11 +32,6 @@ def entropy(xp: Any, total: Any, sum_of_logs: Any) -> Any:
     return xp.where(value < NO_ENTROPY, 0.0, value)
 
 
-def _histogram_entropy(xp: Any, total: Any, counts: Any) -> Any:
-    """Entropy of (M, L) counts."""
-    return entropy(xp, total, xp.vecdot(counts, xp.log2(xp.maximum(counts, xp.ones_like(counts)))))
-
-
 def _nan_for_zero(xp: Any, value: Any) -> Any:
     """Return a divisor with which what is undefined becomes NaN."""
     return xp.where(value == 0, float("nan"), value)
@@ -47,7 +42,7 @@ def _difference_features(xp: Any, p: Any, n_levels: Any) -> dict[str, Any]:
     k = xp.arange(p.shape[-1], dtype=p.dtype, device=device(p))
     square = k**2
     inverse_square = xp.where(k == 0, 0.0, 1 / xp.where(k == 0, 1.0, square))
-    weights = xp.stack([k, square, 1 / (1 + k), 1 / (1 + square), inverse_square], axis=-1)
+    weights = as_columns(xp, [k, square, 1 / (1 + k), 1 / (1 + square), inverse_square])
     average, contrast, inverse, inverse_moment, inverse_variance = xp.unstack(p @ weights, axis=-1)
     normalised = k / n_levels[:, None]
     return {
@@ -158,7 +153,7 @@ def _pieces(xp: Any, blocks: Sequence[Any], at_once: int) -> Iterator[Cells]:
         n = max(1, at_once // max(1, block.shape[-1] ** 2))
         for start in range(0, max(1, counts.shape[0]), n):
             stop = min(start + n, counts.shape[0])
-            yield occupied(counts[start:stop, :, :], upper=True)
+            yield occupied(xp, counts[start:stop, :, :], upper=True)
 
 
 def _sums(xp: Any, cells: Cells) -> PairSums:
@@ -205,13 +200,18 @@ def cooccurrence_features(sums: PairSums, n_levels: Any) -> Any:
     found = _difference_features(xp, sums.by_difference / total[:, None], n_levels)
     found |= _sum_features(xp, sums.by_sum / total[:, None])
     found |= _moment_features(xp, found)
-    h_xy = entropy(xp, total, sums.logs)
-    found |= _information_features(xp, h_xy, _histogram_entropy(xp, total, sums.by_level))
+    counts = xp.concat([sums.by_level, sums.by_difference, sums.by_sum], axis=-1)
+    logs = xp.log2(xp.where(counts == 0, 1.0, counts))
+    n = sums.by_level.shape[-1]
+    parts = [(counts[:, a:b], logs[:, a:b]) for a, b in ((0, n), (n, 2 * n), (2 * n, 4 * n - 1))]
+    of_logs = as_columns(xp, [sums.logs, *(xp.vecdot(*part) for part in parts)])
+    h_xy, h_x, h_difference, h_sum = xp.unstack(entropy(xp, total[:, None], of_logs), axis=-1)
+    found |= _information_features(xp, h_xy, h_x)
     found |= {
         "joint_maximum": sums.largest / total,
         "joint_entropy": h_xy,
         "angular_second_moment": sums.squares / total**2,
-        "difference_entropy": _histogram_entropy(xp, total, sums.by_difference),
-        "sum_entropy": _histogram_entropy(xp, total, sums.by_sum),
+        "difference_entropy": h_difference,
+        "sum_entropy": h_sum,
     }
-    return xp.stack([found[name] for name in NAMES], axis=-1)
+    return as_columns(xp, [found[name] for name in NAMES])

@@ -13,7 +13,7 @@ from typing import Any
 
 from array_api_compat import array_namespace, device
 
-from petnet.radiomics.texture.cells import ByMatrix, Cells, size_squares, totals
+from petnet.radiomics.texture.cells import ByMatrix, Cells, as_columns, size_squares, totals
 from petnet.radiomics.texture.glcm import entropy
 
 __all__ = ["SizeSums", "size_features", "size_sums"]
@@ -94,30 +94,25 @@ def size_features(sums: SizeSums, voxels: Any) -> Any:
     n_levels = sums.plain.shape[-1]
     level = xp.arange(1, n_levels + 1, dtype=xp.float64, device=device(voxels))
     squared = level**2
-    weights = xp.stack([xp.ones_like(level), 1 / squared, squared, level], axis=-1)
-    things, low, high, levels = xp.unstack(sums.plain @ weights, axis=-1)
-    small, small_low, small_high = xp.unstack(sums.small @ weights[:, :3], axis=-1)
-    large, large_low, large_high = xp.unstack(sums.large @ weights[:, :3], axis=-1)
+    weights = as_columns(xp, [xp.ones_like(level), 1 / squared, squared, level])
+    plain = sums.plain @ weights
+    small, large = sums.small @ weights[:, :3], sums.large @ weights[:, :3]
+    things = plain[:, 0]
     total = xp.where(things == 0, float("nan"), things)
-    off = (level - (levels / total)[:, None]) ** 2
-    level_squares = xp.vecdot(sums.plain, sums.plain)
-    values = [
-        small / total,
-        large / total,
-        low / total,
-        high / total,
-        small_low / total,
-        small_high / total,
-        large_low / total,
-        large_high / total,
+    emphases = [small[:, :1], large[:, :1], plain[:, 1:3], small[:, 1:], large[:, 1:]]
+    off = (level - (plain[:, 3] / total)[:, None]) ** 2
+    level_squares, square = xp.vecdot(sums.plain, sums.plain), total**2
+    others = [
         level_squares / total,
-        level_squares / total**2,
+        level_squares / square,
         sums.size_squares / total,
-        sums.size_squares / total**2,
+        sums.size_squares / square,
         total / voxels,
         xp.vecdot(sums.plain, off) / total,
         sums.size_variance,
         entropy(xp, total, sums.logs),
-        sums.squares / total**2,
+        sums.squares / square,
     ]
-    return xp.stack(values, axis=-1)
+    return xp.concat(
+        [xp.concat(emphases, axis=-1) / total[:, None], as_columns(xp, others)], axis=-1
+    )

@@ -7,7 +7,7 @@ from typing import Any
 
 from array_api_compat import array_namespace, device, is_numpy_namespace
 
-from petnet.radiomics.texture.cells import totals
+from petnet.radiomics.texture.cells import as_columns, totals
 
 __all__ = ["merged_tones", "tone_features", "tones"]
 
@@ -49,7 +49,7 @@ def _pair_sums(xp: Any, n: Any, s: Any, level: Any) -> Any:
     The sum is symmetric: twice the sum of n_i s_i |i - j| / (n_i + n_j).
     """
     distance = xp.abs(level[:, None] - level)
-    never = xp.where(n == 0, xp.full_like(n, float("inf")), n)
+    never = xp.where(n == 0, float("inf"), n)
     at_once = PAIRS_AT_ONCE if is_numpy_namespace(xp) else PAIRS_AT_ONCE_ON_DEVICE
     rows = max(1, at_once // max(1, distance.shape[0] ** 2))
     sums = []
@@ -59,6 +59,8 @@ def _pair_sums(xp: Any, n: Any, s: Any, level: Any) -> Any:
         shares = distance / (part[:, :, None] + part[:, None, :])
         weight = n[start:stop, :] * s[start:stop, :]
         sums.append(2 * xp.vecdot(xp.sum(shares, axis=-1), weight))
+    if len(sums) == 1:
+        return sums[0]
     return xp.concat(sums) if sums else xp.sum(n, axis=-1)
 
 
@@ -88,34 +90,26 @@ def tone_features(values: Any) -> Any:
     n, s = values[:, :, 0], values[:, :, 1]
     level = xp.arange(1, n.shape[-1] + 1, dtype=n.dtype, device=device(n))
     voxels = xp.sum(n, axis=-1)
-    total = xp.where(voxels == 0, xp.ones_like(voxels), voxels)
+    total = xp.where(voxels == 0, float("nan"), voxels)
     present = xp.astype(n > 0, n.dtype)
     occupied = xp.sum(present, axis=-1)
     several = occupied > 1
 
     weighted = xp.vecdot(n, s) / total
     difference = xp.sum(s, axis=-1)
-    mean = (n @ level) / total
-    squared = (level - mean[:, None]) ** 2
+    squared = (level - ((n @ level) / total)[:, None]) ** 2
     variance = xp.vecdot(n, squared) / total
-    pairs = xp.where(several, occupied * (occupied - 1), xp.ones_like(occupied))
+    pairs = xp.where(several, occupied * (occupied - 1), 1.0)
     busy = _absolute_differences(xp, n * level, occupied) / total
+    busyness = weighted / xp.where(busy == 0, float("nan"), busy)
     # Σ_ij (p_i + p_j)(i - j)² over occupied levels, about the mean
     spread = 2 * (occupied * variance + xp.vecdot(present, squared))
-
-    zero, nan = xp.zeros_like(total), xp.full_like(total, float("nan"))
-    divisor = xp.where(busy == 0, xp.ones_like(busy), busy)
-    busyness = xp.where(busy == 0, nan, weighted / divisor)
     flat = difference == 0
     found = [
-        xp.where(
-            weighted == 0,
-            xp.full_like(total, GREATEST_COARSENESS),
-            1 / xp.where(weighted == 0, xp.ones_like(weighted), weighted),
-        ),
-        xp.where(several, 2 * variance / pairs * difference / total, zero),
-        xp.where(several, busyness, zero),
+        1 / xp.where(weighted == 0, 1 / GREATEST_COARSENESS, weighted),
+        xp.where(several, 2 * variance / pairs * difference / total, 0.0),
+        xp.where(several, busyness, 0.0),
         _pair_sums(xp, n, s, level) / total,
-        xp.where(flat, zero, spread / xp.where(flat, xp.ones_like(total), difference)),
+        xp.where(flat, 0.0, spread / xp.where(flat, 1.0, difference)),
     ]
-    return xp.where((voxels == 0)[:, None], nan[:, None], xp.stack(found, axis=-1))
+    return xp.where((voxels == 0)[:, None], float("nan"), as_columns(xp, found))
