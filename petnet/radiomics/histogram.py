@@ -108,7 +108,7 @@ def _percentiles(xp: Any, counts: Any, voxels: Any) -> tuple[Any, ...]:
     passed = xp.count_nonzero(below[:, None, :] <= ranks[:, :, None], axis=-1)
     level = xp.astype(passed, voxels.dtype) + 1
     first, second = level[:, : len(PERCENTAGES)], level[:, len(PERCENTAGES) :]
-    return xp.unstack(first + (position - lower) * (second - first), axis=-1)
+    return tuple(xp.unstack(first + (position - lower) * (second - first), axis=-1))
 
 
 def _mode(xp: Any, counts: Any, levels: Any, total: Any) -> Any:

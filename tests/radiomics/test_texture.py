@@ -16,7 +16,14 @@ from petnet.radiomics.catalogue import FAMILIES, TEXTURE_FAMILIES, features_of
 from petnet.radiomics.kernels.counts import DIRECTIONS_3D, Request, ZoneCells
 from petnet.radiomics.kernels.cuda import to_host
 from petnet.radiomics.kernels.dispatch import LevelRegions, texture_batches
-from petnet.radiomics.texture import Aggregation, aggregations_of, cells, texture_features, tones
+from petnet.radiomics.texture import (
+    Aggregation,
+    aggregations_of,
+    cells,
+    glcm,
+    texture_features,
+    tones,
+)
 
 TEXTURE = tuple(family for family in FAMILIES if family in TEXTURE_FAMILIES)
 ALL = get_args(Aggregation)
@@ -208,6 +215,13 @@ def test_cells_are_merged_alike_by_sorting_and_densely(monkeypatch, batch, compu
 def test_blocks_of_level_pairs_change_nothing(monkeypatch, batch, computed, pairs):
     monkeypatch.setattr(tones, "PAIRS_AT_ONCE", pairs)
     found = texture_features(*batch, ALL, ["ngtdm"])
+    assert_same(found, {column: computed[column] for column in found})
+
+
+@pytest.mark.parametrize("entries", [1, 2000])
+def test_portions_of_cooccurrence_change_nothing(monkeypatch, batch, computed, entries):
+    monkeypatch.setattr(glcm, "ENTRIES_AT_ONCE", entries)
+    found = texture_features(*batch, ALL, ["glcm"])
     assert_same(found, {column: computed[column] for column in found})
 
 
