@@ -100,10 +100,10 @@ def ivh_features(
     """
     if values.shape[0] == 0:
         return {feature.name: NAN for feature in features_of("ivh")}
-    low, high = _ends(values, range_)
     if discretisation == "fixed_bin_number":
-        histogram = _binned_by_number(values, bins)
-    elif discretisation == "fixed_bin_size":
+        return _features(_binned_by_number(values, bins))
+    low, high = _ends(values, range_)
+    if discretisation == "fixed_bin_size":
         width = _positive(what, "bin_width", bin_width)
         histogram = _stepped(what, values, low, high, width, width / 2)
     elif step is not None:

@@ -65,6 +65,8 @@ def resegment(
         Keep mean ± n_sigma population standard deviations, both taken from the mask before the
         range is applied.
     """
+    if range_ is None and n_sigma is None:
+        return region
     low, high = range_ or (-math.inf, math.inf)
     if n_sigma is not None:
         inside = region.values[region.intensity]

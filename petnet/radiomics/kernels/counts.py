@@ -171,16 +171,21 @@ class TextureCounts:
     gldzm_volume: Any = None
 
 
+def _in_a_row(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Flatten arrays in C order into one; a single one need not be copied for that."""
+    if len(arrays) == 1:
+        return np.ravel(arrays[0])
+    return np.concatenate([np.ravel(one) for one in arrays]) if arrays else np.zeros(0)
+
+
 def pack(levels: Sequence[NDArray[Any]], inside: Sequence[NDArray[Any]] | None = None) -> Packed:
     """Lay (X, Y, Z) arrays of levels one after the other; `inside` defaults to levels > 0."""
     shapes = np.array([r.shape for r in levels], dtype=np.int32).reshape(-1, 3)
     sizes = np.array([r.size for r in levels], dtype=np.int64)
-    flat = np.concatenate([np.ravel(r) for r in levels]) if levels else np.zeros(0)
     masks = [level > 0 for level in levels] if inside is None else inside
-    mask = np.concatenate([np.ravel(m) for m in masks]) if masks else np.zeros(0)
     return Packed(
-        flat.astype(np.int32, copy=False),
-        mask.astype(np.uint8, copy=False),
+        _in_a_row(levels).astype(np.int32, copy=False),
+        _in_a_row(masks).astype(np.uint8, copy=False),
         np.cumsum(sizes) - sizes,
         shapes,
     )
