@@ -77,7 +77,8 @@ def _item(unit: Unit, task: Task, sets: tuple[FeatureSet, ...]) -> Item:
     modalities = {one.modality for one in sets}
     return Item(
         unit.id,
-        lambda: key_of(layout, sets, unit.series, {"PT"} | modalities),
+        # a run keeps the hash of all images that the tables name, wanted or not: they must be there
+        lambda: key_of(layout, sets, unit.series, {"PT", "CT"}),
         lambda: read_unit(unit, task, modalities),
     )
 
