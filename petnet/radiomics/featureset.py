@@ -22,7 +22,7 @@ __all__ = ["Discretisation", "FeatureSet", "Naming"]
 Discretisation = Literal["fixed_bin_number", "fixed_bin_size", "none"]
 Naming = Literal["ibsi", "pyradiomics"]
 #: Raised whenever the same settings begin to give other numbers.
-VERSION = 2
+VERSION = 3
 #: The unfiltered image's part of a column.
 ORIGINAL = "original"
 #: Families of the unfiltered image alone: shape does not change, and peaks are uptake.
