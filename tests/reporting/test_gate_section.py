@@ -28,7 +28,7 @@ def page(run, tmp_path):
 def test_counts_of_units_and_of_each_note(tmp_path):
     run = make_run(tmp_path / "run", gallery=False)
     text = page(with_flags(run, [TEXTURE, f"{TEXTURE}; {SHAPE}", "", TEXTURE]), tmp_path)
-    assert "3 of 48 patients are too small or too flat for some of their features" in text
+    assert "The regions of 3 of 48 patients are too small or too flat for some features" in text
     assert cells(text, "gate") == [
         ["pt_64 glcm", "fewer than 64 voxels or a single grey level", "3"],
         ["node__pt_64 morph", "fewer than 8 voxels", "1"],
