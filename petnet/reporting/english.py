@@ -154,8 +154,8 @@ ENGLISH = {
     "features_image": "Image",
     "features_parts": "Series, parts and changes",
     "gate_none": "All {rows} {units} are large and varied enough for every feature.",
-    "gate_lead": "The regions of {below} of {rows} {units} are too small or too flat for some features:"
-    " those values are given, and mean little.",
+    "gate_lead": "The regions of {below} of {rows} {units} are too small or too flat for some"
+    " features: those values are given, and mean little.",
     "gate_caption": "Features that mean little, and of how many {units}.",
     "gate_why": "Why",
     "features_none": "The run has no features.parquet: no summary of features.",
