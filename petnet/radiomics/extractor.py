@@ -262,10 +262,10 @@ def compute(
         if one.naming == "ibsi":
             parts.append((tables[id(one)].values, tables[id(one)].flagged()))
         else:
-            from petnet.radiomics.pyradiomics import compute
+            from petnet.radiomics import pyradiomics
 
             with returning_memory(device):
-                parts.append(compute(images, masks, one, device, names))
+                parts.append(pyradiomics.compute(images, masks, one, device, names))
     if not parts:
         return np.zeros((len(images), 0)), np.zeros((len(images), 0), dtype=bool)
     if len(parts) == 1:

@@ -3,13 +3,12 @@
 import csv
 from functools import cache
 
-import numpy as np
 import pytest
+from ibsi_tables import FAMILY_OF, phantom, read_table
 
 from petnet.radiomics.catalogue import CATALOGUE, FAMILIES, features_of
 from petnet.radiomics.columns import columns_of
 from petnet.radiomics.extractor import FeatureSet, extract
-from petnet.volume import read_mask, read_volume
 
 PLANAR = ("2D_avg", "2D_comb", "2_5D_avg", "2_5D_comb")
 SPATIAL = ("3D_avg", "3D_comb")
@@ -68,19 +67,6 @@ SETS = {
     name: FeatureSet("ibsi", "CT", families=FAMILIES, **settings)
     for name, settings in CONFIGURATIONS.items()
 }
-FAMILY_OF = {
-    "Morphology": "morph",
-    "Local intensity": "local",
-    "Statistics": "stat",
-    "Intensity histogram": "ih",
-    "Intensity volume histogram": "ivh",
-    "Co-occurrence matrix": "glcm",
-    "Run length matrix": "glrlm",
-    "Size zone matrix": "glszm",
-    "Distance zone matrix": "gldzm",
-    "Neighbourhood grey tone difference matrix": "ngtdm",
-    "Neighbouring grey level dependence matrix": "ngldm",
-}
 AGGREGATION_OF = {
     "2D, averaged": "2D_avg",
     "2D, slice-merged": "2D_comb",
@@ -105,13 +91,6 @@ COLUMNS = [
 ]
 
 
-@cache
-def read_table(reference, config):
-    path = reference / "ibsi1_reference_values" / f"ibsi_1_reference_values_{config}.csv"
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        return list(csv.DictReader(stream))
-
-
 def rows_of_features(reference, config):
     """Yield (family, aggregation, rows): the tables list each family in the manual's order."""
     blocks = {}
@@ -121,14 +100,6 @@ def rows_of_features(reference, config):
     for title, rows in blocks.items():
         name, _, bracket = title.partition(" (")
         yield FAMILY_OF[name], AGGREGATION_OF[bracket.rstrip(")")] if bracket else None, rows
-
-
-@cache
-def phantom(reference, config):
-    folder = "ibsi1_digital_phantom" if config == "digital_phantom" else "ibsi1_ct_phantom"
-    image = read_volume(reference / folder / "image" / "phantom.nii.gz", "HU", "CT")
-    mask = read_mask(reference / folder / "mask" / "mask.nii.gz")
-    return image.with_array(np.rint(image.array)), mask
 
 
 @cache

@@ -1,10 +1,10 @@
 """IBSI-1 consensus values of preprocessing and of the families of intensities, one id per row."""
 
-import csv
 from functools import cache
 
 import numpy as np
 import pytest
+from ibsi_tables import phantom, read_table
 
 from petnet.radiomics.catalogue import features_of
 from petnet.radiomics.histogram import histogram_features
@@ -19,7 +19,6 @@ from petnet.radiomics.preprocess import (
     resample_whole,
     resegment,
 )
-from petnet.volume import read_mask, read_volume
 
 NATIVE = {"spacing_mm": (None, None, None), "interpolation": "nearest", "round_hu": False}
 LINEAR = {"spacing_mm": (2.0, 2.0, 2.0), "interpolation": "linear", "round_hu": True}
@@ -117,17 +116,7 @@ DIAGNOSTICS = [f"{m}_{stage}_img" for stage in ("init", "interp") for m in IMAGE
 
 @cache
 def table(reference, config):
-    path = reference / "ibsi1_reference_values" / f"ibsi_1_reference_values_{config}.csv"
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        return {row["tag"]: row for row in csv.DictReader(stream)}
-
-
-@cache
-def phantom(reference, config):
-    folder = "ibsi1_digital_phantom" if config == "digital_phantom" else "ibsi1_ct_phantom"
-    image = read_volume(reference / folder / "image" / "phantom.nii.gz", "HU", "CT")
-    mask = read_mask(reference / folder / "mask" / "mask.nii.gz")
-    return image.with_array(np.rint(image.array)), mask
+    return {row["tag"]: row for row in read_table(reference, config)}
 
 
 @cache

@@ -1,15 +1,13 @@
 """IBSI-1 consensus values of morphology: digital phantom and configurations A to E, id per row."""
 
-import csv
 from functools import cache
 
-import numpy as np
 import pytest
+from ibsi_tables import phantom, read_table
 
 from petnet.radiomics.catalogue import features_of
 from petnet.radiomics.morphology import morphology_features
 from petnet.radiomics.preprocess import resample_region, resegment
-from petnet.volume import read_mask, read_volume
 
 NATIVE = {"spacing_mm": (None, None, None), "interpolation": "nearest", "round_hu": False}
 LINEAR = {"spacing_mm": (2.0, 2.0, 2.0), "interpolation": "linear", "round_hu": True}
@@ -59,19 +57,15 @@ NOT_STANDARDISED = {
 
 @cache
 def table(reference, config):
-    path = reference / "ibsi1_reference_values" / f"ibsi_1_reference_values_{config}.csv"
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        rows = [row for row in csv.DictReader(stream) if row["family"] == "Morphology"]
+    rows = [row for row in read_table(reference, config) if row["family"] == "Morphology"]
     return {row["tag"].removeprefix("morph_"): row for row in rows if row["reference value"]}
 
 
 @cache
 def computed(reference, config):
-    folder = "ibsi1_digital_phantom" if config == "digital_phantom" else "ibsi1_ct_phantom"
-    image = read_volume(reference / folder / "image" / "phantom.nii.gz", "HU", "CT")
-    mask = read_mask(reference / folder / "mask" / "mask.nii.gz")
+    image, mask = phantom(reference, config)
     grid, cuts = CONFIGS[config]
-    region = resample_region(image.with_array(np.rint(image.array)), mask, **grid)
+    region = resample_region(image, mask, **grid)
     return morphology_features(resegment(region, **cuts))
 
 

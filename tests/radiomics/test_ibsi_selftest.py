@@ -1,11 +1,11 @@
 """The embedded phantom and consensus are those of the IBSI, and a miss is seen."""
 
-import csv
 from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from ibsi_tables import read_table
 
 from petnet.radiomics import selftest
 from petnet.radiomics.kernels import cpu, cuda, dispatch
@@ -25,14 +25,11 @@ def test_ibsi_phantom_is_the_published_one(reference):
 
 def test_ibsi_consensus_rows_are_the_published_ones(reference):
     """Every number of the table, as often; test_ibsi_texture says which is which."""
-    folder = reference / "ibsi1_reference_values"
-    path = folder / "ibsi_1_reference_values_digital_phantom.csv"
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        published = Counter(
-            (float(row["reference value"]), float(row["tolerance"]))
-            for row in csv.DictReader(stream)
-            if row["reference value"]
-        )
+    published = Counter(
+        (float(row["reference value"]), float(row["tolerance"]))
+        for row in read_table(reference, "digital_phantom")
+        if row["reference value"]
+    )
     rows = selftest.consensus()
     assert len(rows) == 482
     assert Counter((row.value, row.tolerance) for row in rows) == published

@@ -8,25 +8,13 @@ from typing import get_args
 import numpy as np
 import pytest
 from count_oracles import FAMILIES, brute_force
+from ibsi_tables import FAMILY_OF, read_table
 
 from petnet.radiomics.catalogue import TEXTURE_FAMILIES, features_of
 from petnet.radiomics.kernels.counts import Request
 from petnet.radiomics.selftest import digital_phantom
 from petnet.radiomics.texture import Aggregation, texture_features
 
-FAMILY_OF = {
-    "Morphology": "morph",
-    "Local intensity": "local",
-    "Statistics": "stat",
-    "Intensity histogram": "ih",
-    "Intensity volume histogram": "ivh",
-    "Co-occurrence matrix": "glcm",
-    "Run length matrix": "glrlm",
-    "Size zone matrix": "glszm",
-    "Distance zone matrix": "gldzm",
-    "Neighbourhood grey tone difference matrix": "ngtdm",
-    "Neighbouring grey level dependence matrix": "ngldm",
-}
 SUFFIXES = (*get_args(Aggregation), "2_5D", "2D", "3D")
 
 
@@ -51,10 +39,7 @@ def words(name):
 @cache
 def published(reference):
     """Standardised rows as (family, aggregation, words of the feature, value, tolerance)."""
-    folder = reference / "ibsi1_reference_values"
-    path = folder / "ibsi_1_reference_values_digital_phantom.csv"
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        rows = [row for row in csv.DictReader(stream) if row["reference value"]]
+    rows = [row for row in read_table(reference, "digital_phantom") if row["reference value"]]
     found = []
     for row in rows:
         family = FAMILY_OF[row["family"].split(" (")[0]]
