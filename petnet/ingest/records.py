@@ -1,0 +1,154 @@
+"""What passes between the steps of reading DICOM: found files, slices, series, regions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+__all__ = ["FoundFile", "Region", "Series", "Slice", "Tree", "UnreadableFile"]
+
+Source = Literal["RTSTRUCT", "SEG", "NIfTI", "NRRD"]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A DICOM file of the tree, as far as it is needed to put files together.
+
+    Attributes
+    ----------
+    path : Path
+    sop_class, sop_uid, study_uid, series_uid, frame_of_reference : str
+        UIDs; empty where absent.
+    patient_id, modality : str
+        As written, stripped; empty where absent.
+    """
+
+    path: Path
+    sop_class: str
+    sop_uid: str
+    patient_id: str
+    study_uid: str
+    series_uid: str
+    frame_of_reference: str
+    modality: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableFile:
+    """A file that says it is DICOM, or must be, but cannot be read so far as to know its series."""
+
+    path: Path
+    tag: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """What lies below a folder.
+
+    Attributes
+    ----------
+    root : Path
+    files : tuple of FoundFile
+        Images, structure sets and segmentations, sorted by path.
+    unreadable : tuple of UnreadableFile
+    masks : tuple of Path
+        NIfTI and NRRD files.
+    others : int
+        Files that are neither (text, DICOMDIR, pictures).
+    """
+
+    root: Path
+    files: tuple[FoundFile, ...]
+    unreadable: tuple[UnreadableFile, ...]
+    masks: tuple[Path, ...]
+    others: int
+
+
+@dataclass(frozen=True, eq=False)
+class Slice:
+    """One slice of a series, from a file of its own or from a multi-frame file.
+
+    Attributes
+    ----------
+    path : Path
+    frame : int or None
+        Number of the frame in the file, from 0; None for a file of one slice.
+    header : pydicom.Dataset
+        Without pixels. For a frame of a multi-frame file, its functional groups are laid out as the
+        attributes of a classic file, so that what follows knows only one kind of header.
+    """
+
+    path: Path
+    frame: int | None
+    header: Dataset
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """Slices of one image series that make one volume.
+
+    Attributes
+    ----------
+    slices : tuple of Slice
+        One per position, sorted along the normal of the slices, so that `affine` holds.
+    shape : tuple of int
+        (X, Y, Z) = (columns, rows, slices).
+    affine : (4, 4) float64 array
+        Voxel index to RAS+ millimetres.
+    notes : tuple of str
+        What a user should know though the series is used: duplicates left out, slices fewer than
+        NumberOfSlices says, a tilt that was corrected.
+    """
+
+    slices: tuple[Slice, ...]
+    shape: tuple[int, int, int]
+    affine: NDArray[np.float64]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def header(self) -> Dataset:
+        """Header of the first slice, for what all slices share."""
+        return self.slices[0].header
+
+    def text(self, keyword: str) -> str:
+        """Return an attribute of the first slice as stripped text; empty where absent."""
+        value: Any = self.header.get(keyword)
+        return "" if value is None else str(value).strip()
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """One delineated region on the grid of an image.
+
+    Attributes
+    ----------
+    name : str
+        As its file names it: ROI name, segment label, or the stem of a mask's file.
+    number : int
+        ROI number, segment number or label: what is unique within its file.
+    mask : (X, Y, Z) bool array
+        On the grid of the image that it is for.
+    source : {"RTSTRUCT", "SEG", "NIfTI", "NRRD"}
+    method : str
+        How it was drawn, where the file says so: "MANUAL", "SEMIAUTOMATIC", an algorithm's name.
+    reader : str
+        Who drew it, where the file says so (a person's name: not for tables unless asked for).
+    notes : tuple of str
+        What was decided while it was put on the grid.
+    """
+
+    name: str
+    number: int
+    mask: NDArray[np.bool_]
+    source: Source
+    method: str = ""
+    reader: str = ""
+    notes: tuple[str, ...] = ()

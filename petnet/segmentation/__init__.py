@@ -1,0 +1,1 @@
+"""Delineating lesions by thresholds, gradients and regions: NumPy and SciPy only."""
