@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-__all__ = ["FoundFile", "Region", "Series", "Slice", "Tree", "UnreadableFile"]
+__all__ = ["FoundFile", "Region", "Series", "Slice", "StoredPixels", "Tree", "UnreadableFile"]
 
 Source = Literal["RTSTRUCT", "SEG", "NIfTI", "NRRD"]
 
@@ -72,6 +72,32 @@ class Tree:
     others: int
 
 
+@dataclass(frozen=True, slots=True)
+class StoredPixels:
+    """Where the pixels of a file lie, and how they are encoded.
+
+    Attributes
+    ----------
+    syntax : str
+        TransferSyntaxUID; what the file was found to be where it does not say.
+    offset : int
+        First byte of the value of PixelData in the file; of a deflated file, in what it inflates
+        to.
+    length : int or None
+        Bytes as the element states them; None where undefined, which is how compressed pixels are
+        written.
+    vr : str
+        "OB" or "OW"; "OW" for implicit VR.
+    little_endian : bool
+    """
+
+    syntax: str
+    offset: int
+    length: int | None
+    vr: str
+    little_endian: bool
+
+
 @dataclass(frozen=True, eq=False)
 class Slice:
     """One slice of a series, from a file of its own or from a multi-frame file.
@@ -84,11 +110,14 @@ class Slice:
     header : pydicom.Dataset
         Without pixels. For a frame of a multi-frame file, its functional groups are laid out as the
         attributes of a classic file, so that what follows knows only one kind of header.
+    pixels : StoredPixels or None
+        Of the whole file; None where it has none.
     """
 
     path: Path
     frame: int | None
     header: Dataset
+    pixels: StoredPixels | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,12 +135,16 @@ class Series:
     notes : tuple of str
         What a user should know though the series is used: duplicates left out, slices fewer than
         NumberOfSlices says, a tilt that was corrected.
+    starts : (Z, 2) float64 array or None
+        Where a tilt is corrected: voxel index (x, y) at which the first pixel of each slice lies on
+        the perpendicular grid that `shape` and `affine` describe. None where slices lie on it.
     """
 
     slices: tuple[Slice, ...]
     shape: tuple[int, int, int]
     affine: NDArray[np.float64]
     notes: tuple[str, ...] = ()
+    starts: NDArray[np.float64] | None = None
 
     @property
     def header(self) -> Dataset:

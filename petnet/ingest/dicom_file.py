@@ -1,0 +1,219 @@
+"""The header of one DICOM file, and where its pixels lie.
+
+pydicom parses; what it warns of or stumbles over in a malformed file is handled here, once.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import struct
+import warnings
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from petnet.ingest.records import StoredPixels
+from petnet.ingest.refusal import Refused
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+__all__ = [
+    "BROKEN",
+    "DEFLATED",
+    "Head",
+    "inflate",
+    "lenient",
+    "parse_head",
+    "read_header",
+    "skip_meta",
+]
+
+IMPLICIT_LITTLE = "1.2.840.10008.1.2"
+EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
+EXPLICIT_BIG = "1.2.840.10008.1.2.2"
+DEFLATED = "1.2.840.10008.1.2.1.99"
+PIXEL_DATA = 0x7FE00010
+#: PixelData, and the two kinds of floating point that stand in its stead (parametric maps).
+PIXELS = frozenset({0x7FE00008, 0x7FE00009, PIXEL_DATA})
+LONG_VRS = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "UC", "UN", "UR", "UT", "SV", "UV"})
+UNDEFINED_LENGTH = 0xFFFFFFFF
+FIRST_BYTES = 2**16  # holds the header of nearly every classic file
+MOST_DEFLATED = 2**29  # bytes: a bound for files that inflate without end
+#: What pydicom raises on malformed files and values.
+BROKEN = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The first attributes of a file.
+
+    Attributes
+    ----------
+    dataset : pydicom.Dataset
+    syntax : str
+        TransferSyntaxUID, or what was found where the file does not say.
+    little_endian : bool
+    end : int
+        Offset at which the reading ended: of the element that stopped it, if one did.
+    stopped_at : tuple or None
+        Tag, VR (None for implicit) and length of that element.
+    """
+
+    dataset: Dataset
+    syntax: str
+    little_endian: bool
+    end: int
+    stopped_at: tuple[int, str | None, int] | None
+
+
+@contextmanager
+def lenient() -> Iterator[None]:
+    """Take values that break the rules of their VR without a word; our rules judge them.
+
+    pydicom's warnings and log lines hold the values that they are about: names and UIDs.
+    """
+    from pydicom import config
+
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
+    with warnings.catch_warnings(), config.disable_value_validation():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def read_header(path: Path) -> tuple[Dataset, StoredPixels | None]:
+    """Read all attributes up to the pixels.
+
+    Returns
+    -------
+    dataset : pydicom.Dataset
+        Values are converted when they are asked for; do that inside `lenient`.
+    pixels : StoredPixels or None
+        None where the file holds no PixelData.
+
+    Raises
+    ------
+    Refused
+        The file cannot be opened or is not made as DICOM files are.
+    """
+    try:
+        with lenient(), path.open("rb") as file:
+            head = parse_head(file, PIXELS.__contains__, FIRST_BYTES)
+    except BROKEN as error:
+        found = f"a malformed or unreadable file ({_kind(error)})"
+        raise Refused("file", "a DICOM file", found) from error
+    if head.stopped_at is None or head.stopped_at[0] != PIXEL_DATA:
+        return head.dataset, None
+    _, vr, length = head.stopped_at
+    offset = head.end + (12 if vr in LONG_VRS else 8)
+    stated = None if length == UNDEFINED_LENGTH else length
+    return head.dataset, StoredPixels(head.syntax, offset, stated, vr or "OW", head.little_endian)
+
+
+def _kind(error: BaseException) -> str:
+    """Say what went wrong without the library's own words, which may hold paths and values."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return type(error).__name__
+
+
+def parse_head(file: BinaryIO, stop: Callable[[int], bool], first_bytes: int) -> Head:
+    """Parse the attributes before the first whose tag `stop` accepts.
+
+    Parameters
+    ----------
+    file : binary stream
+    stop : callable
+        Takes a tag.
+    first_bytes : int
+        What is read at first; parsing from memory is faster, and most headers are small.
+    """
+    first = file.read(first_bytes)
+    if len(first) < first_bytes:
+        return _parse(io.BytesIO(first), stop)
+    try:
+        head = _parse(io.BytesIO(first), stop)
+        if head.stopped_at:
+            return head
+    except BROKEN:  # perhaps only cut off
+        pass
+    return _parse(file, stop)
+
+
+def _parse(stream: BinaryIO, stop: Callable[[int], bool]) -> Head:
+    from pydicom.filereader import read_dataset
+
+    stopped: list[tuple[int, str | None, int]] = []
+
+    def stop_when(tag: int, vr: str | None, length: int) -> bool:
+        if stop(int(tag)):
+            stopped.append((int(tag), vr, length))
+        return bool(stopped)
+
+    stream.seek(0)
+    body, syntax, implicit, little = skip_meta(stream)
+    dataset = read_dataset(body, implicit, little, stop_when=stop_when)
+    return Head(dataset, syntax, little, body.tell(), stopped[-1] if stopped else None)
+
+
+def skip_meta(stream: BinaryIO) -> tuple[BinaryIO, str, bool, bool]:
+    """Read preamble and file meta information, where there are any.
+
+    Returns
+    -------
+    body : binary stream
+        At the first element of the dataset; inflated where that is deflated.
+    syntax : str
+    implicit_vr, little_endian : bool
+    """
+    from pydicom.filereader import read_dataset
+
+    start = 132 if stream.read(132)[128:] == b"DICM" else 0
+    stream.seek(start)
+    meta = read_dataset(stream, False, True, stop_when=lambda tag, vr, length: tag >> 16 != 2)
+    syntax = _syntax(meta)
+    if syntax == DEFLATED:
+        return inflate(stream.read(MOST_DEFLATED), MOST_DEFLATED), syntax, False, True
+    if not syntax:
+        syntax = _guess(stream)
+    return stream, syntax, syntax == IMPLICIT_LITTLE, syntax != EXPLICIT_BIG
+
+
+def _syntax(meta: Dataset) -> str:
+    if 0x00020010 not in meta:
+        return ""
+    value: Any = meta.get_item(0x00020010).value
+    return value.decode("ascii", "replace").strip("\0 ") if isinstance(value, bytes) else ""
+
+
+def _guess(stream: BinaryIO) -> str:
+    """Tell the encoding of a file that does not say it from the first element of its dataset."""
+    place = stream.tell()
+    head = stream.read(6)
+    stream.seek(place)
+    if not head[4:6].isalpha() or not head[4:6].isupper():
+        return IMPLICIT_LITTLE
+    return EXPLICIT_BIG if head[0] == 0 and head[1] else EXPLICIT_LITTLE
+
+
+def inflate(data: bytes, most: int) -> io.BytesIO:
+    """Inflate at most so many bytes; what ends early is short."""
+    return io.BytesIO(zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, most))
