@@ -31,10 +31,11 @@ PERSONS = (
     "NameOfPhysiciansReadingStudy", "RequestingPhysician", "ContentCreatorName", "ReviewerName",
 )  # fmt: skip
 # Words that our own sentences use, or that stand where a name was taken out
-VOCABULARY = frozenset(
-    "ac and anon anonymous anonymized anonymised ct for got gtv lesion liver mass met mr nac name no "
-    "node none of patient pet phantom pt suv test the to tumor tumour unknown".split()
-)
+VOCABULARY = frozenset((
+    "ac", "and", "anon", "anonymous", "anonymized", "anonymised", "ct", "for", "got", "gtv",
+    "lesion", "liver", "mass", "met", "mr", "nac", "name", "no", "node", "none", "of", "patient",
+    "pet", "phantom", "pt", "suv", "test", "the", "to", "tumor", "tumour", "unknown",
+))  # fmt: skip
 SHORTEST_NAME, SHORTEST_WITHIN_WORDS = 2, 4
 
 

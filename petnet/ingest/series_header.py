@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from petnet.ingest.attributes import text
 from petnet.ingest.dicom_file import BROKEN, lenient, read_header
 from petnet.ingest.multiframe import flatten
 from petnet.ingest.records import FoundFile
@@ -23,7 +22,8 @@ IDENTIFYING = (
     "PatientBirthName", "PatientMotherBirthName", "OtherPatientIDs", "AccessionNumber",
     "InstitutionName", "InstitutionAddress", "ReferringPhysicianName", "PerformingPhysicianName",
     "OperatorsName", "PhysiciansOfRecord", "NameOfPhysiciansReadingStudy",
-    "PatientAddress", "PatientTelephoneNumbers", "RequestingPhysician", "ContentCreatorName", "ReviewerName",
+    "PatientAddress", "PatientTelephoneNumbers", "RequestingPhysician", "ContentCreatorName",
+    "ReviewerName",
 )  # fmt: skip
 KIND = (
     "PatientSex", "Modality", "ImageType", "SeriesType", "SeriesDescription", "SeriesNumber",
@@ -110,14 +110,26 @@ def _first_frame(dataset: Dataset, sop_class: str) -> Dataset:
 
 
 def _texts(dataset: Dataset, keywords: Sequence[str]) -> dict[str, str]:
-    found = {keyword: text(dataset, keyword).strip() for keyword in keywords}
+    found = {keyword: _text(dataset, keyword) for keyword in keywords}
     return {keyword: value for keyword, value in found.items() if value}
+
+
+def _text(dataset: Dataset, keyword: str) -> str:
+    """Return an attribute as text; empty where it is malformed, as rules that need it name it."""
+    from pydicom.multival import MultiValue
+
+    try:
+        value: Any = dataset.get(keyword)
+        parts = list(value) if isinstance(value, (MultiValue, list, tuple)) else [value]
+        return "\\".join("" if part is None else str(part).strip("\0 ") for part in parts)
+    except BROKEN:
+        return ""
 
 
 def _other_ids(dataset: Dataset) -> dict[str, str]:
     """Return further ids of the patient, which newer files hold in a sequence."""
     items = dataset.get("OtherPatientIDsSequence") or ()
-    ids = [text(dataset, "OtherPatientIDs"), *(text(item, "PatientID") for item in items)]
+    ids = [_text(dataset, "OtherPatientIDs"), *(_text(item, "PatientID") for item in items)]
     return {"OtherPatientIDs": "\\".join(part for part in ids if part)} if any(ids) else {}
 
 
@@ -126,9 +138,9 @@ def _tracer(dataset: Dataset) -> Iterator[tuple[str, str]]:
     injected = dataset.get("RadiopharmaceuticalInformationSequence")
     if not injected:
         return
-    name = text(injected[0], TRACER).strip()
+    name = _text(injected[0], TRACER)
     codes = injected[0].get(TRACER_CODE)
     if codes:
-        yield TRACER_CODE, text(codes[0], "CodeValue").strip()
-        name = name or text(codes[0], "CodeMeaning").strip()
+        yield TRACER_CODE, _text(codes[0], "CodeValue")
+        name = name or _text(codes[0], "CodeMeaning")
     yield TRACER, name
