@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from petnet.errors import InputError
 
-__all__ = ["Gallery", "Picture", "View", "pictures", "read_gallery"]
+__all__ = ["Gallery", "Picture", "View", "outline_path", "pictures", "png_uri", "read_gallery"]
 
 Kind = Literal["pet", "ct", "fused"]
 FAINT, MARGIN = 5, 3  # of 255; pixels
@@ -155,14 +155,14 @@ def _spacing(path: Path, name: str, arrays: dict[str, NDArray]) -> tuple[float, 
 def pictures(view: View) -> tuple[Picture, ...]:
     """Return the pictures of one view that its arrays allow."""
     mask = np.zeros((1, 1), dtype=bool) if view.mask is None else view.mask
-    outline = _outline(mask, view.spacing_mm)
+    outline = outline_path(mask, view.spacing_mm)
     made = []
     for kind in SHOWN[view.name]:
         pixels = _pixels(view, kind)
         if pixels is not None:
             height, width = np.multiply(pixels.shape[:2], view.spacing_mm)
             made.append(
-                Picture(view.name, kind, _png(pixels), float(width), float(height), outline)
+                Picture(view.name, kind, png_uri(pixels), float(width), float(height), outline)
             )
     return tuple(made)
 
@@ -189,7 +189,7 @@ def _fuse(pet: NDArray[np.uint8], ct: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return pixels
 
 
-def _png(pixels: NDArray[np.uint8]) -> str:
+def png_uri(pixels: NDArray[np.uint8]) -> str:
     """Encode as PNG; colours are reduced to 256, which no eye sees at this size."""
     from PIL import Image
 
@@ -201,7 +201,7 @@ def _png(pixels: NDArray[np.uint8]) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def _outline(mask: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> str:
+def outline_path(mask: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> str:
     """Return the border of the mask as an SVG path in mm, halfway between inside and outside."""
     if not mask.any():
         return ""
