@@ -33,6 +33,7 @@ __all__ = ["VERBS", "config_folder", "main"]
 VERBS = {
     "simulate": "write a simulated cohort with known truth",
     "check": "look at every image, mask and table row of a cohort",
+    "segment": "delineate lesions by thresholds or gradients from seeds, boxes or rough masks",
     "extract": "compute radiomics and lesion quantities of a cohort into one table",
     "train": "cross-validate a model on a task and keep everything in a run folder",
     "predict": "apply a trained run to a cohort",

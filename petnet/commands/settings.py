@@ -68,7 +68,7 @@ RULES = {
 }
 PATHS = ("cohort", "run", "runs", "out", "data.cache")
 OPTIONAL = ("permute", "roles", "out", "model.max_correlation", "model.grid")  # may be null
-FOLDER_MAKERS = ("simulate", "train")  # their `out` is a folder, that of the others a file
+FOLDER_MAKERS = ("simulate", "segment", "train")  # their `out` is a folder, not a file
 
 
 def check_settings(verb: str, config: DictConfig) -> None:

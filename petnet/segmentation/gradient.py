@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from petnet.segmentation.components import kept, structure
+from petnet.segmentation.components import Keep, kept, structure
 from petnet.segmentation.field import Field
 from petnet.segmentation.method import Level, Method, References, at_least
 from petnet.segmentation.start import NotSegmented
@@ -24,11 +24,12 @@ class Gradient(Method):
     """The basin of the lesion in the magnitude of the gradient of SUV.
 
     Water rises from two markers and meets on the ridge of steepest descent around the lesion. The
-    marker of the lesion is the connected part of SUV >= `core_percent` / 100 · SUVmax about the
-    start's hottest voxel. The marker of the outside is all beyond the limit (the start's with the
-    margin), and what within it lies at or below `outside_percent` / 100 · SUVmax. The limit must
-    therefore reach beyond the edge that is looked for. Equal levels are settled by who came first,
-    voxels taken in C order: the same input gives the same region. Source of the approach: Geets et
+    marker of the lesion are the components of SUV >= `core_percent` / 100 · SUVmax that `keep`
+    says: all that hold a voxel of the start, unless told otherwise. The marker of the outside is
+    all beyond the limit (the start's with the margin), and what within it lies at or below
+    `outside_percent` / 100 · SUVmax. The limit must therefore reach beyond the edge that is looked
+    for. Equal levels are settled by who came first, voxels taken in C order: the same input gives
+    the same region. Source of the approach: Geets et
     al. 2007, doi:10.1007/s00259-006-0363-4; of the flooding: `petnet.segmentation.watershed`.
 
     Attributes
@@ -38,6 +39,7 @@ class Gradient(Method):
     core_percent, outside_percent : float
     """
 
+    keep: Keep = "overlap"
     margin_mm: float = 15.0
     sigma_mm: float = 2.0
     core_percent: float = 70.0
@@ -74,11 +76,11 @@ class Gradient(Method):
             raise NotSegmented("the limit of the start holds all of the image: nothing is outside")
         markers = np.zeros(seen.suv.shape, dtype=np.int64)
         markers[outside] = OUTSIDE
-        markers[kept(seen, core, "hottest", self.connectivity)] = LESION
+        markers[kept(seen, core, self.keep, self.connectivity)] = LESION
         relief = gradient_magnitude(seen, self.sigma_mm)
         steps = np.argwhere(structure(self.connectivity)) - 1
         labels = flood(relief, markers, steps[(steps != 0).any(axis=1)])
-        return level, kept(seen, labels == LESION, self.keep, self.connectivity)
+        return level, labels == LESION
 
 
 def gradient_magnitude(seen: Field, sigma_mm: float) -> NDArray[np.float64]:

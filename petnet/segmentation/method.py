@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,7 +94,11 @@ class Method(ABC):
         Whether cavities belong to it.
     minimum_ml : float
         Anything smaller is none.
+    needs : tuple of str
+        Regions of reference that are looked at where they are delineated.
     """
+
+    needs: ClassVar[tuple[str, ...]] = ()
 
     connectivity: Connectivity = 26
     keep: Keep = "hottest"
@@ -145,7 +149,7 @@ class Method(ABC):
         seen = cut_field(volume, start, self.margin_mm, self._around_mm())
         level, mask = self._found(seen, volume, references or {})
         if self.fill_holes:
-            mask = fill_holes(mask, seen.limit, self.connectivity)
+            mask = fill_holes(mask, seen.limit & seen.known, self.connectivity)
         volume_ml = float(mask.sum()) * volume.voxel_volume_ml
         if volume_ml < self.minimum_ml:
             raise NotSegmented(f"{volume_ml:.3g} ml are less than the {self.minimum_ml:g} ml asked")
@@ -183,9 +187,13 @@ class Method(ABC):
         """Return how it grows: in words, and as part of the name of a folder."""
         words = f"{self.connectivity}-connected"
         said = [(words, "" if self.connectivity == 26 else words)]
-        if self.keep != "hottest":
-            of = {"overlap": "all components of the start", "seed": "component of the seed"}
-            said.append((of[self.keep], self.keep))
+        if self.keep != "hottest" or type(self).keep != "hottest":
+            of = {
+                "hottest": "component of the hottest voxel",
+                "overlap": "all components of the start",
+                "seed": "component of the seed",
+            }
+            said.append((of[self.keep], "" if self.keep == type(self).keep else self.keep))
         if self.margin_mm or type(self).margin_mm:
             usual = self.margin_mm == type(self).margin_mm
             slug = "" if usual else f"margin-{self.margin_mm:g}"
@@ -204,7 +212,8 @@ class Method(ABC):
         beyond = seen.known if threshold is None else seen.suv >= threshold
         cut = cut_off(seen, mask, beyond, self.connectivity)
         if cut:
-            notes.append(f"cut off by the limit of the start: {cut} neighbouring voxels beyond")
+            what = "touches" if threshold is None else "is cut off by"
+            notes.append(f"{what} the limit of the start: {cut} neighbouring voxels beyond")
         if touches_edge(seen, mask):
             notes.append("reaches the edge of the image")
         hottest = float(seen.suv[mask].max())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -216,6 +216,8 @@ class Percist(Method):
         Diameter of the sphere in the liver that is looked at (`reference_statistics`), or None for
         all of the delineated liver. The blood pool is always looked at as it is delineated.
     """
+
+    needs: ClassVar[tuple[str, ...]] = ("liver", "blood_pool")
 
     reference: Literal["auto", "liver", "blood_pool"] = "auto"
     sphere_mm: float | None = 30.0

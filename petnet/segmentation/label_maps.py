@@ -1,0 +1,63 @@
+"""Lesions into label maps: those that overlap into separate ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from petnet.errors import InputError
+from petnet.segmentation.method import Segmented
+
+__all__ = ["Packed", "common_voxels", "pack"]
+
+
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """Label maps, and where each lesion is.
+
+    Attributes
+    ----------
+    maps : list of (X, Y, Z) uint8 or uint16
+    places : list of (int, int)
+        Map and label of each lesion, in order; labels count from 1 in each map.
+    """
+
+    maps: list[NDArray[Any]] = field(default_factory=list)
+    places: list[tuple[int, int]] = field(default_factory=list)
+
+
+def pack(lesions: Sequence[Segmented]) -> Packed:
+    """Lay each lesion into the first map in which none of its voxels is taken."""
+    if len(lesions) > np.iinfo(np.uint16).max:
+        raise InputError("label map", "lesions of a study", "at most 65535", str(len(lesions)))
+    dtype = np.uint8 if len(lesions) <= np.iinfo(np.uint8).max else np.uint16
+    made, labels = Packed(), []
+    for lesion in lesions:
+        box = _box(lesion)
+        free = (k for k, one in enumerate(made.maps) if not one[box][lesion.part].any())
+        place = next(free, len(made.maps))
+        if place == len(made.maps):
+            made.maps.append(np.zeros(lesion.shape, dtype=dtype))
+            labels.append(0)
+        labels[place] += 1
+        made.maps[place][box][lesion.part] = labels[place]
+        made.places.append((place, labels[place]))
+    return made
+
+
+def common_voxels(a: Segmented, b: Segmented) -> int:
+    """Count the voxels that belong to both of two lesions of an image."""
+    low = np.maximum(a.corner, b.corner)
+    high = np.minimum(np.add(a.corner, a.part.shape), np.add(b.corner, b.part.shape))
+    if (low >= high).any():
+        return 0
+    cut = (one.part[tuple(map(slice, low - one.corner, high - one.corner))] for one in (a, b))
+    return int(np.logical_and(*cut).sum())
+
+
+def _box(lesion: Segmented) -> tuple[slice, ...]:
+    return tuple(map(slice, lesion.corner, np.add(lesion.corner, lesion.part.shape)))
