@@ -26,7 +26,6 @@ __all__ = [
     "BROKEN",
     "DEFLATED",
     "Head",
-    "inflate",
     "lenient",
     "parse_head",
     "read_header",
@@ -174,8 +173,15 @@ def _parse(stream: BinaryIO, stop: Callable[[int], bool]) -> Head:
     return Head(dataset, syntax, little, body.tell(), stopped[-1] if stopped else None)
 
 
-def skip_meta(stream: BinaryIO) -> tuple[BinaryIO, str, bool, bool]:
+def skip_meta(stream: BinaryIO, most: int = MOST_DEFLATED) -> tuple[BinaryIO, str, bool, bool]:
     """Read preamble and file meta information, where there are any.
+
+    Parameters
+    ----------
+    stream : binary stream
+        At its beginning.
+    most : int
+        Bytes to inflate of a deflated dataset.
 
     Returns
     -------
@@ -191,7 +197,7 @@ def skip_meta(stream: BinaryIO) -> tuple[BinaryIO, str, bool, bool]:
     meta = read_dataset(stream, False, True, stop_when=lambda tag, vr, length: tag >> 16 != 2)
     syntax = _syntax(meta)
     if syntax == DEFLATED:
-        return inflate(stream.read(MOST_DEFLATED), MOST_DEFLATED), syntax, False, True
+        return _inflate(stream.read(MOST_DEFLATED), most), syntax, False, True
     if not syntax:
         syntax = _guess(stream)
     return stream, syntax, syntax == IMPLICIT_LITTLE, syntax != EXPLICIT_BIG
@@ -214,6 +220,6 @@ def _guess(stream: BinaryIO) -> str:
     return EXPLICIT_BIG if head[0] == 0 and head[1] else EXPLICIT_LITTLE
 
 
-def inflate(data: bytes, most: int) -> io.BytesIO:
+def _inflate(data: bytes, most: int) -> io.BytesIO:
     """Inflate at most so many bytes; what ends early is short."""
     return io.BytesIO(zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, most))

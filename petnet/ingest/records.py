@@ -89,6 +89,8 @@ class StoredPixels:
     vr : str
         "OB" or "OW"; "OW" for implicit VR.
     little_endian : bool
+    frames : int
+        How many images there are.
     """
 
     syntax: str
@@ -96,6 +98,7 @@ class StoredPixels:
     length: int | None
     vr: str
     little_endian: bool
+    frames: int = 1
 
 
 @dataclass(frozen=True, eq=False)

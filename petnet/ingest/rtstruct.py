@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from petnet.ingest.attributes import text, whole
 from petnet.ingest.contours import contour_mask
 from petnet.ingest.dicom_file import BROKEN, lenient, read_header
+from petnet.ingest.header_values import text, whole
 from petnet.ingest.records import Region
 from petnet.ingest.refusal import Refused, tag_name
 

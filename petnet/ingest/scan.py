@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from petnet.errors import InputError
-from petnet.ingest.attributes import text
+from petnet.ingest.header_values import text
 from petnet.ingest.dicom_file import BROKEN, Head, lenient, parse_head
 from petnet.ingest.records import FoundFile, Tree, UnreadableFile
 from petnet.ingest.refusal import tag_name
