@@ -2,98 +2,117 @@
 
 from __future__ import annotations
 
+import math
 import numbers as abstract
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from petnet.ingest.dicom_file import BROKEN
 from petnet.ingest.refusal import Refused, tag_name
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-__all__ = ["integer", "items", "numbers", "text"]
+__all__ = ["items", "number", "numbers", "text", "whole"]
 
 
-def value(dataset: Dataset, keyword: str) -> Any:
-    """Return an attribute's value; None where it is absent or empty.
+def text(dataset: Dataset, keyword: str) -> str:
+    r"""Return an attribute as text: several values with "\" between, none as "".
 
     Raises
     ------
     Refused
         Its bytes are not what its value representation says.
     """
+    return "\\".join(_plain(part) for part in _values(dataset, keyword))
+
+
+def number(dataset: Dataset, keyword: str) -> float:
+    """Return a finite number.
+
+    Raises
+    ------
+    Refused
+        None, several, or something else.
+    """
+    return numbers(dataset, keyword, 1)[0]
+
+
+def numbers(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...]:
+    """Return `count` finite numbers.
+
+    Raises
+    ------
+    Refused
+        Another count, or something else.
+    """
+    found = _values(dataset, keyword)
+    expected = "a number" if count == 1 else f"{count} numbers"
     try:
-        found = dataset.get(keyword)
-    except MemoryError:
-        raise
-    except Exception as error:  # pydicom converts when asked, and raises what the conversion raises
-        expected = "a value as its value representation says"
-        found_text = f"bytes that are none ({type(error).__name__})"
-        raise Refused(tag_name(keyword), expected, found_text) from error
-    return None if found is None or (isinstance(found, str | bytes) and not found) else found
+        made = tuple(float(part) for part in found)
+    except (*BROKEN, RuntimeError) as error:
+        raise Refused(tag_name(keyword), expected, _described(found)) from error
+    if len(made) != count or not all(map(math.isfinite, made)):
+        raise Refused(tag_name(keyword), expected, _described(found))
+    return made
 
 
-def text(dataset: Dataset, keyword: str) -> str:
-    """Return text, stripped, control characters as blanks; empty where absent."""
-    found = value(dataset, keyword)
-    if isinstance(found, bytes):
-        found = found.decode("latin-1")
-    plain = "" if found is None else str(found)
-    return " ".join("".join(c if c.isprintable() else " " for c in plain).split())
+def whole(dataset: Dataset, keyword: str, low: int, high: int) -> int:
+    """Return a whole number from `low` to `high`.
 
-
-def integer(dataset: Dataset, keyword: str, default: int | None = None) -> int:
-    """Return a whole number; `default` where absent, if there is one."""
-    found = value(dataset, keyword)
-    if found is None and default is not None:
-        return default
-    if isinstance(found, abstract.Real) and not isinstance(found, bool):
-        number = float(found)
-        if number.is_integer() and abs(number) < 2**53:
-            return int(number)
-    raise Refused(tag_name(keyword), "a whole number", described(found))
-
-
-def numbers(dataset: Dataset, keyword: str, count: int) -> NDArray[np.float64]:
-    """Return `count` finite numbers."""
-    found = value(dataset, keyword)
-    several = [found] if isinstance(found, abstract.Real) else found
-    expected = f"{count} numbers" if count > 1 else "a number"
-    try:
-        array = np.array([float(n) for n in several], dtype=np.float64)
-    except (TypeError, ValueError, OverflowError, AttributeError) as error:
-        raise Refused(tag_name(keyword), expected, described(found)) from error
-    if array.size != count or not np.isfinite(array).all():
-        raise Refused(tag_name(keyword), expected, described(found))
-    return array
+    Raises
+    ------
+    Refused
+        Another number, or something else.
+    """
+    found = number(dataset, keyword)
+    if not found.is_integer() or not low <= found <= high:
+        raise Refused(tag_name(keyword), f"a whole number from {low} to {high}", f"{found:.10g}")
+    return int(found)
 
 
 def items(dataset: Dataset, keyword: str) -> list[Dataset]:
-    """Return the items of a sequence; none where it is absent."""
+    """Return the items of a sequence; none where it is absent.
+
+    Raises
+    ------
+    Refused
+        It is no sequence.
+    """
     from pydicom import Sequence
 
-    found = value(dataset, keyword)
-    if found is None:
-        return []
-    if not isinstance(found, Sequence):
-        raise Refused(tag_name(keyword), "a sequence", described(found))
+    found = _values(dataset, keyword)
+    if found and not isinstance(found, Sequence):
+        raise Refused(tag_name(keyword), "a sequence of items", "another value")
     return list(found)
 
 
-def described(found: Any) -> str:
-    """Return a value in few words for a message: numbers as they are, text only by its length."""
-    if found is None:
-        return "nothing"
-    if isinstance(found, abstract.Real):
-        return str(found)
-    if isinstance(found, str | bytes):
-        return f"text of {len(found)} characters"
+def _values(dataset: Dataset, keyword: str) -> Any:
+    """Return the values of an attribute; pydicom converts them when they are asked for."""
+    from pydicom import Sequence
+    from pydicom.multival import MultiValue
+
     try:
-        several = list(found)
-    except (TypeError, ValueError, AttributeError):
-        return f"a {type(found).__name__}"
-    if len(several) <= 6 and all(isinstance(n, abstract.Real) for n in several):
-        return str([float(n) for n in several])
-    return f"{len(several)} values"
+        found = dataset.get(keyword)
+    except BROKEN as error:
+        expected = "a value as its value representation says"
+        raise Refused(tag_name(keyword), expected, f"others ({type(error).__name__})") from error
+    if isinstance(found, Sequence | MultiValue | list | tuple):
+        return found
+    return [] if found is None or found in ("", b"") else [found]
+
+
+def _plain(part: Any) -> str:
+    if isinstance(part, bytes):
+        part = part.decode("latin-1")
+    return "" if part is None else str(part).strip("\0 ")
+
+
+def _described(found: Any) -> str:
+    """Describe values for messages: numbers as they are, of text its length only."""
+    if not found:
+        return "nothing"
+    if all(isinstance(part, abstract.Real) for part in found) and len(found) <= 6:
+        return ", ".join(f"{float(part):.10g}" for part in found)
+    if len(found) == 1 and isinstance(found[0], str | bytes):
+        return f"text of {len(found[0])} characters"
+    return f"{len(found)} values"
