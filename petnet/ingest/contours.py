@@ -7,9 +7,9 @@ A voxel belongs to a region when its centre lies inside.
 * In a plane, the contours of a region combine by the even-odd rule: a point is inside when a ray
   from it crosses their edges an odd number of times. Holes may be nested contours, keyholes
   (a channel of no width) or CLOSEDPLANAR_XOR.
-* A centre on an edge belongs to the side towards which the voxel index grows, first along rows,
-  then along columns: intervals are half-open, [from, to). Of regions that share an edge, exactly
-  one has the voxel.
+* A centre on an edge is judged as if it lay an infinitesimal step on towards growing indices, first
+  along the row of voxels, then across it: intervals are half-open, [from, to). Of regions that
+  share an edge, exactly one has the voxel.
 * Along the normal, each voxel takes the nearest plane of contours, if it is within half the plane
   distance: the region is the solid of its contours extruded half-way to their neighbours. A centre
   half-way between two planes takes the one after it. How the plane distance is found, and what is
