@@ -1,0 +1,299 @@
+"""Decay correction: which share of the injected activity the stored values refer to.
+
+SUV = c B / (D f): concentration c, body size B, injected dose D and f, the share of D that is left
+at the moment to which c is corrected (DecayCorrection (0054,1102)): at injection for ADMIN (f = 1),
+at one moment of the whole series for START, at the middle of its own acquisition for NONE.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from petnet.ingest.half_life import half_life_s
+from petnet.ingest.injection import HALF_LIVES, LATE_S, injected_at
+from petnet.ingest.moments import ROUNDING_S, Moment, Timeline, timeline
+from petnet.ingest.pet_header import Attribute, PetHeader
+from petnet.ingest.refusal import Refused, tag_name
+from petnet.ingest.values import Ledger, number, quoted
+
+__all__ = ["DISAGREEMENT", "Decay", "decay_of", "deviation", "mean_activity_s"]
+
+DISAGREEMENT = 0.01  # of SUV
+FRAME_FIELDS = (
+    "acquisition_date", "acquisition_time", "acquisition_datetime", "frame_reference_ms",
+    "frame_duration_ms",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Decay:
+    """Share of the injected activity to which the values of each slice refer.
+
+    Attributes
+    ----------
+    rule : str
+        "START, from the series time".
+    left : tuple of float
+        Per slice.
+    candidates : tuple of (str, tuple of float)
+        Every valid way to the moment of START, with its `left`; the first is the one used.
+    """
+
+    rule: str
+    left: tuple[float, ...]
+    candidates: tuple[tuple[str, tuple[float, ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Frames:
+    """Acquisition of each slice, in seconds: its start, its duration and FrameReferenceTime."""
+
+    starts: tuple[Moment, ...]
+    durations: tuple[float, ...]
+    offsets: tuple[float, ...]
+
+
+def mean_activity_s(duration_s: float, half_life_s: float) -> float:
+    """Return after which time of a frame the activity is its mean: ln(xT / (1 - e^-xT)) / x.
+
+    T is the duration and x the decay constant, ln 2 / half-life.
+    """
+    constant = math.log(2) / half_life_s
+    decays = constant * duration_s
+    return math.log(decays / -math.expm1(-decays)) / constant
+
+
+def decay_of(header: PetHeader, ledger: Ledger) -> Decay:
+    """Return the share of the injected activity per slice, by DecayCorrection (0054,1102).
+
+    Raises
+    ------
+    Refused
+        DecayCorrection is missing, unknown or contradicted by CorrectedImage (0028,0051); what its
+        rule needs is missing, malformed or contradictory.
+    """
+    rule = _rule(header, ledger)
+    if rule == "ADMIN":
+        return Decay("ADMIN: corrected to the injection", (1.0,) * len(header.frames))
+    half_life = half_life_s(header, ledger)
+    times = timeline(header)
+    injected = injected_at(header, times, half_life, ledger)
+    if rule == "NONE":
+        moments = _middles(header, times, half_life, ledger)
+        _check_uptake(tag_name("AcquisitionTime"), moments, injected, half_life, ledger)
+        name = "NONE: each slice at the mean activity of its acquisition"
+        return Decay(name, _left(moments, injected, half_life))
+    return _start(header, times, half_life, injected, ledger)
+
+
+def _rule(header: PetHeader, ledger: Ledger) -> str:
+    """Return ADMIN, START or NONE."""
+    rule = (header.decay_correction.text or "").upper()
+    explicit = header.decay_correction_datetime.text
+    if not rule and explicit:
+        rule = "START"  # Enhanced PET says the moment instead
+    if rule not in ("ADMIN", "START", "NONE"):
+        found = "another term" if rule else "none"
+        raise Refused(header.decay_correction.tag, "ADMIN, START or NONE", found)
+    corrections = (header.corrected_image.text or "").upper().split("\\")
+    if header.corrected_image.text and ("DECY" in corrections) == (rule == "NONE"):
+        have = "has" if rule == "NONE" else "lacks"
+        found = f"{rule}, while {header.corrected_image.tag} {have} DECY"
+        raise Refused(header.decay_correction.tag, "what CorrectedImage says too", found)
+    if rule == "NONE" and explicit:
+        found = "a moment of correction, while DecayCorrection is NONE"
+        raise Refused(header.decay_correction_datetime.tag, "none", found)
+    ledger.use(header.decay_correction, header.corrected_image)
+    return rule
+
+
+def _start(
+    header: PetHeader, times: Timeline, half_life: float, injected: Moment, ledger: Ledger
+) -> Decay:
+    """Return the decay until the moment to which a whole series is corrected.
+
+    In this order: the moment that the header says (0018,9701); series time, if not later than the
+    earliest acquisition; GE's (0009,100D), likewise; per slice, start of acquisition + time of mean
+    activity - FrameReferenceTime.
+    """
+    n = len(header.frames)
+    found: dict[str, tuple[Attribute, tuple[Moment, ...]]] = {}
+    if times.explicit is not None:
+        found["DecayCorrectionDateTime"] = header.decay_correction_datetime, (times.explicit,) * n
+    if times.series is not None and times.first is not None and times.can_start(times.series):
+        found["series time"] = header.series_time, (times.series,) * n
+    if times.ge is not None and times.can_start(times.ge):
+        found["GE scan time"] = header.ge_scan, (times.ge,) * n
+    by_frames = _by_frames(header, times, half_life, ledger)
+    if by_frames:
+        found["acquisition and frame reference times"] = (
+            header.frames[0].frame_reference_ms, by_frames
+        )  # fmt: skip
+    if not found:
+        raise _no_reference(header, times)
+    used = next(iter(found))
+    _note(header, used, ledger)
+    _check_uptake(found[used][0].tag, found[used][1], injected, half_life, ledger)
+    left = {name: _left(moments, injected, half_life) for name, (_, moments) in found.items()}
+    _compare(left, ledger)
+    return Decay(f"START: from the {used}", left[used], tuple(left.items()))
+
+
+def _note(header: PetHeader, used: str, ledger: Ledger) -> None:
+    """Put what the rule used, and what it was checked against, into the account."""
+    ledger.use(header.timezone, header.series_date, header.series_time, header.ge_scan)
+    ledger.use(header.decay_correction_datetime)
+    if used == "GE scan time" or used.startswith("acquisition"):
+        ledger.warn(
+            f"{header.series_time.tag} is missing or later than the acquisition: decay was counted"
+            f" from the {used}"
+        )
+
+
+def _no_reference(header: PetHeader, times: Timeline) -> Refused:
+    if times.first is None:
+        frame = header.frames[0]
+        text = frame.acquisition_time.text
+        return Refused(frame.acquisition_time.tag, "a time", quoted(text) if text else "none")
+    expected = "a moment to which decay is corrected, not later than the acquisition"
+    return Refused(
+        header.series_time.tag,
+        expected,
+        "a later one" if times.series is not None else "none",
+        "Nor do (0009,100D), AcquisitionTime, FrameReferenceTime and ActualFrameDuration give one",
+    )
+
+
+def _check_uptake(
+    tag: str, moments: Sequence[Moment], injected: Moment, half_life: float, ledger: Ledger
+) -> None:
+    """Refuse moments of correction that the injection cannot precede."""
+    first, last = min(moments) - injected, max(moments) - injected
+    if first < -LATE_S:
+        expected = "a moment after the injection"
+        raise Refused(tag, expected, f"one {-first / 60:.1f} min before it")
+    if last > HALF_LIVES * half_life:
+        expected = f"a moment within {HALF_LIVES:g} half-lives of the injection"
+        raise Refused(tag, expected, f"one {last / half_life:.1f} half-lives later")
+    if first < 0:
+        ledger.warn(f"decay is corrected to {-first / 60:.1f} min before the injection")
+
+
+def _left(moments: Sequence[Moment], injected: Moment, half_life: float) -> tuple[float, ...]:
+    return tuple(math.exp2(-(moment - injected) / half_life) for moment in moments)
+
+
+def _compare(left: dict[str, tuple[float, ...]], ledger: Ledger) -> None:
+    """Warn where two ways give SUV that differ by more than 1 %."""
+    (used, reference), *others = left.items()
+    for name, values in others:
+        ratio = max((r / v for r, v in zip(reference, values, strict=True)), key=deviation)
+        if deviation(ratio) > DISAGREEMENT:
+            ledger.warn(
+                f"SUV from the {name} would differ by {100 * (ratio - 1):+.1f} % from that from the"
+                f" {used}, which was taken"
+            )
+
+
+def deviation(ratio: float) -> float:
+    """Return by how much one value exceeds the other, of which that is the ratio."""
+    return max(ratio, 1 / ratio) - 1
+
+
+def _middles(
+    header: PetHeader, times: Timeline, half_life: float, ledger: Ledger
+) -> tuple[Moment, ...]:
+    """Return the moment of the mean activity of each slice's acquisition."""
+    starts = _starts(header, times)
+    durations = _milliseconds(header, "frame_duration_ms")
+    offsets = _offsets_if_any(header)
+    if offsets:
+        starts = _own_starts(starts, offsets)
+    _use_frames(header, ledger)
+    pairs = zip(starts, durations, strict=True)
+    return tuple(start + mean_activity_s(duration, half_life) for start, duration in pairs)
+
+
+def _offsets_if_any(header: PetHeader) -> tuple[float, ...] | None:
+    try:
+        return _milliseconds(header, "frame_reference_ms")
+    except Refused:  # not needed where each slice has a time of its own
+        return None
+
+
+def _by_frames(
+    header: PetHeader, times: Timeline, half_life: float, ledger: Ledger
+) -> tuple[Moment, ...] | None:
+    """Return the moment of correction per slice, back-computed; None where it cannot be.
+
+    FrameReferenceTime leads from the moment of correction to the mean activity of the frame. Some
+    scanners write the start of the frame instead: that is so where the moment of correction would
+    else be later than the first acquisition, which START excludes.
+    """
+    try:
+        frames = _Frames(
+            _starts(header, times),
+            _milliseconds(header, "frame_duration_ms"),
+            _milliseconds(header, "frame_reference_ms"),
+        )
+    except Refused:  # no candidate; `_no_reference` names what is missing where there is no other
+        return None
+    _use_frames(header, ledger)
+    starts = _own_starts(frames.starts, frames.offsets)
+    means = [mean_activity_s(duration, half_life) for duration in frames.durations]
+    of_start = tuple(s - o for s, o in zip(starts, frames.offsets, strict=True))
+    of_mean = tuple(m + mean for m, mean in zip(of_start, means, strict=True))
+    latest = min(starts) + ROUNDING_S
+    moments = of_start if max(of_start) <= latest < max(of_mean) else of_mean
+    if math.exp2((max(moments) - min(moments)) / half_life) - 1 > DISAGREEMENT:
+        ledger.warn(
+            "AcquisitionTime and FrameReferenceTime of the slices lead to different moments of"
+            " decay correction, and were not used"
+        )
+        return None
+    return moments
+
+
+def _own_starts(starts: tuple[Moment, ...], offsets: tuple[float, ...]) -> tuple[Moment, ...]:
+    """Return when each slice's own acquisition began.
+
+    Where all slices have one AcquisitionTime, but several FrameReferenceTimes (whole-body scans of
+    some GE scanners), it is that of the first bed position, and the others began as much later.
+    """
+    if max(starts) - min(starts) > ROUNDING_S or max(offsets) - min(offsets) <= ROUNDING_S:
+        return starts
+    first = min(offsets)
+    return tuple(start + offset - first for start, offset in zip(starts, offsets, strict=True))
+
+
+def _starts(header: PetHeader, times: Timeline) -> tuple[Moment, ...]:
+    known = tuple(moment for moment in times.acquisitions if moment is not None)
+    if len(known) < len(times.acquisitions):
+        missing = header.frames[times.acquisitions.index(None)].acquisition_time
+        found = quoted(missing.text) if missing.text else "none"
+        raise Refused(missing.tag, "date and time of each slice", found)
+    return known
+
+
+def _milliseconds(header: PetHeader, field: str) -> tuple[float, ...]:
+    """Return a time span of every slice in seconds; a duration is above zero."""
+    expected = "milliseconds for each slice"
+    spans = []
+    for frame in header.frames:
+        attribute: Attribute = getattr(frame, field)
+        span = number(attribute, expected)
+        if span is None or span < 0 or (span == 0 and field == "frame_duration_ms"):
+            found = "none" if span is None else f"{span:.6g}"
+            raise Refused(attribute.tag, expected, found)
+        spans.append(span / 1000.0)
+    return tuple(spans)
+
+
+def _use_frames(header: PetHeader, ledger: Ledger) -> None:
+    """Put what differs between slices into the account: all values of each attribute."""
+    for field in FRAME_FIELDS:
+        attributes: list[Attribute] = [getattr(frame, field) for frame in header.frames]
+        texts = sorted({a.text for a in attributes if a.text is not None})
+        ledger.use(Attribute(attributes[0].tag, "\\".join(texts) or None))

@@ -1,0 +1,161 @@
+"""How much was injected, and when."""
+
+from __future__ import annotations
+
+from petnet.ingest.moments import (
+    DAY_S,
+    Moment,
+    Stamp,
+    Timeline,
+    parse_datetime,
+    parse_time,
+)
+from petnet.ingest.pet_header import PetHeader
+from petnet.ingest.refusal import Refused, tag_name
+from petnet.ingest.values import Ledger, quoted, required
+
+__all__ = ["dose_bq", "injected_at"]
+
+MEGABECQUEREL_BELOW = 1e4  # in Bq, less than a thousandth of what any scan needs
+MILLICURIES_BELOW = 30.0  # what may be mCi as well as MBq: refused
+DOSES_BQ = (1e6, 1e11)
+LATE_S = 600.0  # a dynamic scan starts before the injection
+HALF_LIVES = 8.0  # then 0.4 % is left, too little for an image
+DATE_NEEDED_ABOVE_S = DAY_S  # half-life of nuclides that are imaged days after injection
+DATE_DOUBTED_ABOVE_S = 6 * 3600.0
+SAME_CLOCK_S = 60.0
+
+
+def dose_bq(header: PetHeader, ledger: Ledger) -> float:
+    """Return the injected activity.
+
+    RadionuclideTotalDose below 1e4 is taken as MBq, with a warning; below 30, where it may be mCi
+    just as well, it is refused.
+
+    Raises
+    ------
+    Refused
+        Missing, zero, malformed, below 30, or not within 1 MBq to 100 GBq.
+    """
+    expected = "an injected activity in Bq"
+    dose = required(header.dose, expected, ledger)
+    if dose < MILLICURIES_BELOW:
+        raise Refused(header.dose.tag, expected, f"{dose:.6g}, which may be MBq or mCi")
+    if dose < MEGABECQUEREL_BELOW:
+        dose *= 1e6
+        ledger.warn(f"{header.dose.tag} below 1e4 was taken as MBq")
+    low, high = DOSES_BQ
+    if not low <= dose <= high:
+        raise Refused(header.dose.tag, f"{low:g} to {high:g} Bq", f"{dose:.6g}")
+    return dose
+
+
+def injected_at(
+    header: PetHeader, timeline: Timeline, half_life_s: float, ledger: Ledger
+) -> Moment:
+    """Return when the tracer was injected.
+
+    RadiopharmaceuticalStartDateTime, if it lies before the scan by at most 8 half-lives (or after
+    its start by at most 10 min, with a warning: dynamic scans). If it does not, but
+    RadiopharmaceuticalStartTime confirms its time of day, only its date is wrong, as
+    de-identification leaves it: then, as where there is no DateTime, the Time is taken on the day
+    of the scan, or the day before if it were later than the scan, with a warning.
+
+    Parameters
+    ----------
+    header : PetHeader
+    timeline : Timeline
+    half_life_s : float
+    ledger : Ledger
+
+    Raises
+    ------
+    Refused
+        Neither is there, or neither can be meant; a time alone of a nuclide that is imaged days
+        after injection (half-life over a day); no time of the scan.
+    """
+    scan = timeline.scan
+    if scan is None:
+        raise Refused(tag_name("AcquisitionTime"), "date and time of the scan", "none")
+    stamp = parse_datetime(header.injection_datetime.text)
+    moment = stamp.moment(timeline.home_s) if stamp else None
+    if moment is None:
+        if header.injection_datetime.text and not stamp:
+            ledger.warn(f"{header.injection_datetime.tag} cannot be read and was not used")
+        return _by_time(header, scan, stamp, half_life_s, ledger)
+    fault = _fault(moment, scan, half_life_s)
+    if fault is None:
+        return _by_datetime(header, scan, moment, ledger)
+    if not _same_clock(header, moment):
+        expected = f"a moment up to {HALF_LIVES:g} half-lives before the scan"
+        raise Refused(header.injection_datetime.tag, expected, fault)
+    ledger.warn(
+        f"{header.injection_datetime.tag} says {fault}: its date was not used, but"
+        f" {header.injection_time.tag}, which has the same time of day"
+    )
+    return _by_time(header, scan, None, half_life_s, ledger)
+
+
+def _by_datetime(header: PetHeader, scan: Moment, moment: Moment, ledger: Ledger) -> Moment:
+    ledger.use(header.injection_datetime, header.timezone)
+    if header.injection_time.text and not _same_clock(header, moment):
+        ledger.warn(
+            f"{header.injection_datetime.tag} and {header.injection_time.tag} differ in the time of"
+            " day: the first was used"
+        )
+    if moment > scan:
+        ledger.warn(f"the injection was {_span(moment - scan)} after the start of the scan")
+    return moment
+
+
+def _by_time(
+    header: PetHeader, scan: Moment, stamp: Stamp | None, half_life_s: float, ledger: Ledger
+) -> Moment:
+    """Return the moment of a time of day; its date is that of `stamp`, or follows from the scan."""
+    tag, text = header.injection_time.tag, header.injection_time.text
+    expected = "a time of injection (HHMMSS)"
+    clock = parse_time(text)
+    if clock is None:
+        raise Refused(tag, expected, quoted(text) if text else "none")
+    ledger.use(header.injection_time, header.series_date)
+    if stamp:
+        ledger.use(header.injection_datetime)
+        moment = stamp.day * DAY_S + clock
+    else:
+        _doubt_date(header, half_life_s, ledger)
+        moment = scan // DAY_S * DAY_S + clock
+        moment -= DAY_S if moment > scan else 0.0
+    fault = _fault(moment, scan, half_life_s)
+    if fault:
+        raise Refused(tag, f"a time up to {HALF_LIVES:g} half-lives before the scan", fault)
+    return moment
+
+
+def _doubt_date(header: PetHeader, half_life_s: float, ledger: Ledger) -> None:
+    if half_life_s > DATE_NEEDED_ABOVE_S:
+        expected = "a date of injection, as the nuclide may be imaged days later"
+        raise Refused(header.injection_datetime.tag, expected, "none that can be used")
+    if half_life_s > DATE_DOUBTED_ABOVE_S:
+        ledger.warn("the injection has no date: within 24 h before the scan was assumed")
+
+
+def _fault(moment: Moment, scan: Moment, half_life_s: float) -> str | None:
+    if moment - scan > LATE_S:
+        return f"{_span(moment - scan)} after the start of the scan"
+    if scan - moment > HALF_LIVES * half_life_s:
+        return f"{_span(scan - moment)} before the scan"
+    return None
+
+
+def _same_clock(header: PetHeader, moment: Moment) -> bool:
+    clock = parse_time(header.injection_time.text)
+    if clock is None:
+        return False
+    apart = abs(moment % DAY_S - clock)
+    return min(apart, DAY_S - apart) <= SAME_CLOCK_S
+
+
+def _span(seconds: float) -> str:
+    if seconds < 7200:
+        return f"{seconds / 60:.1f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 10 * DAY_S else f"{seconds / DAY_S:.0f} days"
