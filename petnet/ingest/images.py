@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from petnet.ingest.header_values import number, text
 from petnet.ingest.dicom_file import lenient
+from petnet.ingest.header_values import number, text
 from petnet.ingest.pet_header import read_pet_header
 from petnet.ingest.pixels import slice_arrays
 from petnet.ingest.records import Series

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from petnet.ingest.header_values import text, whole
 from petnet.ingest.dicom_file import (
     BROKEN,
     DEFLATED,
@@ -28,6 +27,7 @@ from petnet.ingest.encapsulation import (
     read_fragments,
 )
 from petnet.ingest.geometry import MOST_PIXELS
+from petnet.ingest.header_values import text, whole
 from petnet.ingest.records import Series, Slice, StoredPixels
 from petnet.ingest.refusal import Refused, tag_name
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from petnet.errors import InputError
-from petnet.ingest.header_values import text
 from petnet.ingest.dicom_file import BROKEN, Head, lenient, parse_head
+from petnet.ingest.header_values import text
 from petnet.ingest.records import FoundFile, Tree, UnreadableFile
 from petnet.ingest.refusal import tag_name
 

@@ -9,9 +9,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from petnet.ingest.header_values import text
 from petnet.ingest.dicom_file import BROKEN, lenient, read_header
 from petnet.ingest.geometry import Plane, Stack, check_alike, places, plane_of, stack_of
+from petnet.ingest.header_values import text
 from petnet.ingest.multiframe import flatten, is_multiframe
 from petnet.ingest.pixels import is_lossy, read_slices
 from petnet.ingest.records import FoundFile, Series, Slice
