@@ -172,13 +172,13 @@ class _Drawn:
 
 
 def _structure_set(dataset: Dataset) -> StructureSet:
-    items = _items(dataset, "StructureSetROISequence")
+    listed = _items(dataset, "StructureSetROISequence")
     drawn = _drawn_by_number(_items(dataset, "ROIContourSequence"))
-    if not items and not drawn:
+    if not listed and not drawn:
         raise Refused(tag_name("StructureSetROISequence"), "at least one structure", "none")
     frames, series, images = _references(dataset)
     frame = frames[0] if len(frames) == 1 else text(dataset, "FrameOfReferenceUID")
-    structures = _structures(items, drawn, _readers(dataset), frame)
+    structures = _structures(listed, drawn, _observations(dataset), frame)
     shared = {structure.frame_of_reference for structure in structures}
     images += [uid for structure in structures for uid in structure.sop_uids]
     return StructureSet(
@@ -190,16 +190,19 @@ def _structure_set(dataset: Dataset) -> StructureSet:
 
 
 def _structures(
-    items: Sequence[Dataset], drawn: dict[int, _Drawn], readers: dict[int, str], frame: str
+    listed: Sequence[Dataset],
+    drawn: dict[int, _Drawn],
+    observations: dict[int, Dataset],
+    frame: str,
 ) -> tuple[Structure, ...]:
     """Bring together what three sequences say of each ROI number.
 
     `frame` is the frame of reference of those that name none.
     """
-    numbers = [_roi_number(item, "ROINumber") for item in items]
+    numbers = [_roi_number(item, "ROINumber") for item in listed]
     count = Counter(number for number in numbers if isinstance(number, int))
     structures = []
-    for item, number in zip(items, numbers, strict=True):
+    for item, number in zip(listed, numbers, strict=True):
         if isinstance(number, Refused):
             found, number = _Drawn(refusal=number), -1
         elif count[number] > 1:
@@ -207,9 +210,9 @@ def _structures(
             found = _Drawn(refusal=refusal)
         else:
             found = drawn.get(number, _Drawn())
-        structures.append(_structure(item, number, found, readers.get(number, ""), frame))
+        structures.append(_structure(item, number, found, observations.get(number), frame))
     structures += [
-        _structure(None, number, drawn[number], readers.get(number, ""), frame)
+        _structure(None, number, drawn[number], observations.get(number), frame)
         for number in drawn
         if number not in count
     ]
@@ -217,9 +220,9 @@ def _structures(
 
 
 def _structure(
-    item: Dataset | None, number: int, drawn: _Drawn, reader: str, frame: str
+    item: Dataset | None, number: int, drawn: _Drawn, observation: Dataset | None, frame: str
 ) -> Structure:
-    """Make a structure of an item of StructureSetROISequence and of what was drawn for it."""
+    """Make a structure of what the file lists, draws and observes under one number."""
     name, own_frame, method = (
         "" if item is None else text(item, keyword)
         for keyword in ("ROIName", "ReferencedFrameOfReferenceUID", "ROIGenerationAlgorithm")
@@ -229,7 +232,7 @@ def _structure(
         number=number,
         frame_of_reference=own_frame or frame,
         method=method,
-        reader=reader,
+        reader="" if observation is None else text(observation, "ROIInterpreter"),
         kinds=tuple(sorted(drawn.kinds)),
         contours=tuple(drawn.contours),
         sop_uids=_distinct(drawn.sop_uids),
@@ -238,10 +241,10 @@ def _structure(
     )
 
 
-def _drawn_by_number(items: Sequence[Dataset]) -> dict[int, _Drawn]:
+def _drawn_by_number(sequence: Sequence[Dataset]) -> dict[int, _Drawn]:
     """Return the contours of each ROI number; an ROI may have several items."""
     drawn: dict[int, _Drawn] = {}
-    for item in items:
+    for item in sequence:
         number = _roi_number(item, "ReferencedROINumber")
         if isinstance(number, Refused):
             raise number  # any of the structures may lack these contours
@@ -307,14 +310,12 @@ def _roi_number(item: Dataset, keyword: str) -> int | Refused:
         return refusal
 
 
-def _readers(dataset: Dataset) -> dict[int, str]:
-    """Return who interpreted each ROI number, where the file says so."""
-    readers = {}
-    for item in _items(dataset, "RTROIObservationsSequence"):
-        number = _roi_number(item, "ReferencedROINumber")
-        if isinstance(number, int):
-            readers[number] = text(item, "ROIInterpreter")
-    return readers
+def _observations(dataset: Dataset) -> dict[int, Dataset]:
+    """Return what was observed of each ROI number."""
+    observed = _items(dataset, "RTROIObservationsSequence")
+    numbers = [_roi_number(item, "ReferencedROINumber") for item in observed]
+    pairs = zip(numbers, observed, strict=True)
+    return {number: item for number, item in pairs if isinstance(number, int)}
 
 
 def _references(dataset: Dataset) -> tuple[list[str], list[str], list[str]]:
@@ -338,16 +339,17 @@ def _images(item: Dataset) -> list[str]:
 
 def _items(dataset: Dataset, keyword: str) -> Sequence[Dataset]:
     """Return the items of a sequence; none where it is absent or empty."""
-    from pydicom import Dataset, Sequence
+    from pydicom import Sequence
 
     try:
         value: Any = dataset.get(keyword)
-        items = () if value is None else tuple(value)
     except BROKEN as error:
         raise Refused(tag_name(keyword), "a sequence of items", "something else") from error
-    if items and not (isinstance(value, Sequence) and isinstance(items[0], Dataset)):
-        raise Refused(tag_name(keyword), "a sequence of items", "something else")
-    return items
+    if isinstance(value, Sequence):
+        return value
+    if value:
+        raise Refused(tag_name(keyword), "a sequence of items", "another value")
+    return ()
 
 
 def _distinct(uids: Iterable[str]) -> tuple[str, ...]:
