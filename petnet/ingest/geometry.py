@@ -239,7 +239,7 @@ def _between(at: NDArray[np.float64], here: NDArray[np.bool_]) -> str:
 
 def _tilted(first: Plane, step_mm: float, drift: NDArray[np.float64], shear: float) -> Stack:
     """Return the smallest perpendicular grid that holds all pixels of a sheared stack."""
-    starts = drift / np.array(first.spacing_mm)
+    starts = np.round(drift / np.array(first.spacing_mm), 6)  # no pixel is lost to rounding
     low = np.floor(starts.min(axis=0))
     columns, rows = np.ceil(starts.max(axis=0) - low).astype(int) + np.array(first.shape)
     along = np.array([first.along_row, first.along_column]) * np.array([first.spacing_mm]).T

@@ -41,7 +41,7 @@ def read_series(files: Sequence[FoundFile], tilt: Tilt = "refuse") -> Series:
     """Read the headers of a series, and put its slices in order.
 
     Slices are sorted by their position along the normal. Of slices at one position with the same
-    pixels one is kept. See `geometry.stack_of` for the tolerances.
+    pixels the first by path is kept. See `geometry.stack_of` for the tolerances.
 
     Parameters
     ----------
@@ -62,7 +62,8 @@ def read_series(files: Sequence[FoundFile], tilt: Tilt = "refuse") -> Series:
     """
     with lenient():
         try:
-            slices = [one for file in files for one in _slices(file)]
+            by_path = sorted(files, key=lambda file: file.path)
+            slices = [one for file in by_path for one in _slices(file)]
             if not slices:
                 raise Refused("slices", "two or more at different positions", "none")
             _check_images(slices)
