@@ -71,7 +71,7 @@ def series_terms(header: Dataset) -> dict[str, Any]:
     """
     said = {keyword: text(header, keyword).upper() for keyword in CORRECTIONS}
     made: dict[str, Any] = {}
-    decay = {"YES": "START", "NO": "NONE"}.get(said["DecayCorrected"])
+    decay = {"YES": _corrected_to(header), "NO": "NONE"}.get(said["DecayCorrected"])
     if decay and not text(header, "DecayCorrection"):
         made["DecayCorrection"] = decay
     if any(said.values()) and not text(header, "CorrectedImage"):
@@ -80,6 +80,16 @@ def series_terms(header: Dataset) -> dict[str, Any]:
     if said["AttenuationCorrected"] == "NO" and not text(header, "AttenuationCorrectionMethod"):
         made["AttenuationCorrectionMethod"] = "NONE"
     return made
+
+
+def _corrected_to(header: Dataset) -> str:
+    """Return ADMIN where the moment of decay correction is that of the injection, else START."""
+    moment = _moment(text(header, "DecayCorrectionDateTime"))
+    injected = {
+        _moment(text(item, "RadiopharmaceuticalStartDateTime"))
+        for item in items_of(header, tag_of(ISOTOPE))
+    }
+    return "ADMIN" if moment is not None and injected == {moment} else "START"
 
 
 def isotope(header: Dataset) -> dict[str, Any]:

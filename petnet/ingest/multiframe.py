@@ -76,8 +76,9 @@ def flatten(dataset: Dataset) -> list[Dataset]:
       AcquisitionTime; FrameAcquisitionDuration (0018,9220) is ActualFrameDuration, both in ms.
     - FrameReferenceTime is FrameReferenceDateTime (0018,9151) less DecayCorrectionDateTime
       (0018,9701), or less series date and time where that is absent, in ms.
-    - DecayCorrected YES is DecayCorrection START, whose moment DecayCorrectionDateTime says; NO is
-      NONE. AttenuationCorrected (0018,9759) and its like are the terms of CorrectedImage.
+    - DecayCorrected YES is DecayCorrection ADMIN where DecayCorrectionDateTime is that of the
+      injection, else START, whose moment DecayCorrectionDateTime says; NO is NONE.
+    - AttenuationCorrected (0018,9759) and its like are the terms of CorrectedImage.
     - Units of PET: where they are written (Legacy Converted), they are the unit of
       PixelValueTransformationSequence (0028,9145), as in the classic file. Else they come, with
       RescaleSlope and RescaleIntercept, from RealWorldValueMappingSequence (0040,9096), which maps

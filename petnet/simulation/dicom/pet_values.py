@@ -63,10 +63,17 @@ class PetStyle:
 
 @dataclass(frozen=True)
 class Bed:
-    """A bed position: when it was acquired, and its average count-rate time after the start."""
+    """A bed position: when it was acquired, and when its average count rate was seen.
+
+    Attributes
+    ----------
+    mean_s : float
+        `seen`, in s after the first bed position's start.
+    """
 
     acquired: datetime
     frame_s: float
+    seen: datetime
     mean_s: float
 
 
@@ -80,7 +87,8 @@ def beds_of(style: PetStyle, start: datetime, half_life_s: float, slices: int) -
     made = []
     for k in range(slices):
         after = (k * style.beds // slices) * (duration + style.pause_s)
-        made.append(Bed(start + timedelta(seconds=after), duration, after + inside))
+        seen = start + timedelta(seconds=after + inside)
+        made.append(Bed(start + timedelta(seconds=after), duration, seen, after + inside))
     return made
 
 
