@@ -13,18 +13,16 @@ from dataclasses import dataclass
 
 from petnet.ingest.half_life import half_life_s
 from petnet.ingest.injection import HALF_LIVES, LATE_S, injected_at
-from petnet.ingest.moments import ROUNDING_S, Moment, Timeline, timeline
-from petnet.ingest.pet_header import Attribute, PetHeader
+from petnet.ingest.moments import DAY_S, ROUNDING_S, Moment, Timeline, timeline
+from petnet.ingest.pet_header import Attribute, PetFrame, PetHeader
 from petnet.ingest.refusal import Refused, tag_name
 from petnet.ingest.values import Ledger, number, quoted
 
-__all__ = ["DISAGREEMENT", "Decay", "decay_of", "deviation", "mean_activity_s"]
+__all__ = ["DISAGREEMENT", "Decay", "check_unneeded", "decay_of", "deviation", "mean_activity_s"]
 
 DISAGREEMENT = 0.01  # of SUV
-FRAME_FIELDS = (
-    "acquisition_date", "acquisition_time", "acquisition_datetime", "frame_reference_ms",
-    "frame_duration_ms",
-)  # fmt: skip
+SPAN = "milliseconds for each slice"
+LIKELY_HALF_LIFE_S = 10800.0  # where none is known: an injection was within 24 h before the scan
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +44,6 @@ class Decay:
     candidates: tuple[tuple[str, tuple[float, ...]], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Frames:
-    """Acquisition of each slice, in seconds: its start, its duration and FrameReferenceTime."""
-
-    starts: tuple[Moment, ...]
-    durations: tuple[float, ...]
-    offsets: tuple[float, ...]
-
-
 def mean_activity_s(duration_s: float, half_life_s: float) -> float:
     """Return after which time of a frame the activity is its mean: ln(xT / (1 - e^-xT)) / x.
 
@@ -62,6 +51,8 @@ def mean_activity_s(duration_s: float, half_life_s: float) -> float:
     """
     constant = math.log(2) / half_life_s
     decays = constant * duration_s
+    if decays < 1e-7:  # where the quotient is 1 to the last digit: the first term of the series
+        return duration_s / 2
     return math.log(decays / -math.expm1(-decays)) / constant
 
 
@@ -76,6 +67,7 @@ def decay_of(header: PetHeader, ledger: Ledger) -> Decay:
     """
     rule = _rule(header, ledger)
     if rule == "ADMIN":
+        check_unneeded(header, ledger)
         return Decay("ADMIN: corrected to the injection", (1.0,) * len(header.frames))
     half_life = half_life_s(header, ledger)
     times = timeline(header)
@@ -135,8 +127,16 @@ def _start(
         raise _no_reference(header, times)
     used = next(iter(found))
     _note(header, used, ledger)
-    _check_uptake(found[used][0].tag, found[used][1], injected, half_life, ledger)
-    left = {name: _left(moments, injected, half_life) for name, (_, moments) in found.items()}
+    left = {}
+    for name, (attribute, moments) in found.items():
+        try:
+            _check_uptake(attribute.tag, moments, injected, half_life, ledger)
+        except Refused:
+            if name == used:
+                raise
+            ledger.warn(f"the {name} cannot be what decay was corrected to, and was not used")
+            continue
+        left[name] = _left(moments, injected, half_life)
     _compare(left, ledger)
     return Decay(f"START: from the {used}", left[used], tuple(left.items()))
 
@@ -199,7 +199,7 @@ def _compare(left: dict[str, tuple[float, ...]], ledger: Ledger) -> None:
 
 def deviation(ratio: float) -> float:
     """Return by how much one value exceeds the other, of which that is the ratio."""
-    return max(ratio, 1 / ratio) - 1
+    return max(ratio, 1 / ratio) - 1 if ratio else math.inf
 
 
 def _middles(
@@ -207,7 +207,7 @@ def _middles(
 ) -> tuple[Moment, ...]:
     """Return the moment of the mean activity of each slice's acquisition."""
     starts = _starts(header, times)
-    durations = _milliseconds(header, "frame_duration_ms")
+    durations = _durations(header)
     offsets = _offsets_if_any(header)
     if offsets:
         starts = _own_starts(starts, offsets)
@@ -218,7 +218,7 @@ def _middles(
 
 def _offsets_if_any(header: PetHeader) -> tuple[float, ...] | None:
     try:
-        return _milliseconds(header, "frame_reference_ms")
+        return _offsets(header)
     except Refused:  # not needed where each slice has a time of its own
         return None
 
@@ -233,21 +233,17 @@ def _by_frames(
     else be later than the first acquisition, which START excludes.
     """
     try:
-        frames = _Frames(
-            _starts(header, times),
-            _milliseconds(header, "frame_duration_ms"),
-            _milliseconds(header, "frame_reference_ms"),
-        )
+        acquired, durations, offsets = _starts(header, times), _durations(header), _offsets(header)
     except Refused:  # no candidate; `_no_reference` names what is missing where there is no other
         return None
     _use_frames(header, ledger)
-    starts = _own_starts(frames.starts, frames.offsets)
-    means = [mean_activity_s(duration, half_life) for duration in frames.durations]
-    of_start = tuple(s - o for s, o in zip(starts, frames.offsets, strict=True))
+    starts = _own_starts(acquired, offsets)
+    means = [mean_activity_s(duration, half_life) for duration in durations]
+    of_start = tuple(s - o for s, o in zip(starts, offsets, strict=True))
     of_mean = tuple(m + mean for m, mean in zip(of_start, means, strict=True))
     latest = min(starts) + ROUNDING_S
     moments = of_start if max(of_start) <= latest < max(of_mean) else of_mean
-    if math.exp2((max(moments) - min(moments)) / half_life) - 1 > DISAGREEMENT:
+    if max(moments) - min(moments) > half_life * math.log2(1 + DISAGREEMENT):
         ledger.warn(
             "AcquisitionTime and FrameReferenceTime of the slices lead to different moments of"
             " decay correction, and were not used"
@@ -277,23 +273,55 @@ def _starts(header: PetHeader, times: Timeline) -> tuple[Moment, ...]:
     return known
 
 
-def _milliseconds(header: PetHeader, field: str) -> tuple[float, ...]:
-    """Return a time span of every slice in seconds; a duration is above zero."""
-    expected = "milliseconds for each slice"
-    spans = []
-    for frame in header.frames:
-        attribute: Attribute = getattr(frame, field)
-        span = number(attribute, expected)
-        if span is None or span < 0 or (span == 0 and field == "frame_duration_ms"):
-            found = "none" if span is None else f"{span:.6g}"
-            raise Refused(attribute.tag, expected, found)
-        spans.append(span / 1000.0)
-    return tuple(spans)
+def _durations(header: PetHeader) -> tuple[float, ...]:
+    """Return ActualFrameDuration of each slice in seconds."""
+    spans = tuple(_seconds(frame.frame_duration_ms) for frame in header.frames)
+    if min(spans) <= 0 or max(spans) > DAY_S:
+        expected = f"{SPAN}, above zero and below a day"
+        raise Refused(header.frames[0].frame_duration_ms.tag, expected, "others")
+    return spans
+
+
+def _offsets(header: PetHeader) -> tuple[float, ...]:
+    """Return FrameReferenceTime of each slice in seconds."""
+    return tuple(_seconds(frame.frame_reference_ms) for frame in header.frames)
+
+
+def _seconds(attribute: Attribute) -> float:
+    span = number(attribute, SPAN)
+    if span is None or span < 0:
+        raise Refused(attribute.tag, SPAN, "none" if span is None else f"{span:.6g}")
+    return span / 1000.0
 
 
 def _use_frames(header: PetHeader, ledger: Ledger) -> None:
     """Put what differs between slices into the account: all values of each attribute."""
-    for field in FRAME_FIELDS:
-        attributes: list[Attribute] = [getattr(frame, field) for frame in header.frames]
-        texts = sorted({a.text for a in attributes if a.text is not None})
+    for attributes in zip(*(_of_frame(frame) for frame in header.frames), strict=True):
+        texts = sorted({one.text for one in attributes if one.text is not None})
         ledger.use(Attribute(attributes[0].tag, "\\".join(texts) or None))
+
+
+def _of_frame(frame: PetFrame) -> tuple[Attribute, ...]:
+    acquired = (frame.acquisition_date, frame.acquisition_time, frame.acquisition_datetime)
+    return (*acquired, frame.frame_reference_ms, frame.frame_duration_ms)
+
+
+def check_unneeded(header: PetHeader, ledger: Ledger) -> None:
+    """Warn of contradictions about half-life and injection where SUV does not depend on them."""
+    half_life = LIKELY_HALF_LIFE_S
+    scratch = Ledger()
+    try:
+        half_life = half_life_s(header, Ledger())
+    except Refused as refused:
+        _doubt(refused, scratch)
+    try:
+        injected_at(header, timeline(header), half_life, scratch)
+    except Refused as refused:
+        _doubt(refused, scratch)
+    for text in scratch.warnings:
+        ledger.warn(f"{text} (SUV does not depend on it)")
+
+
+def _doubt(refused: Refused, ledger: Ledger) -> None:
+    if not refused.found.startswith("none"):
+        ledger.warn(f"{refused.tag}: {refused.reason}")

@@ -79,13 +79,13 @@ def injected_at(
         raise Refused(tag_name("AcquisitionTime"), "date and time of the scan", "none")
     stamp = parse_datetime(header.injection_datetime.text)
     moment = stamp.moment(timeline.home_s) if stamp else None
-    if moment is None:
+    if stamp is None or moment is None:
         if header.injection_datetime.text and not stamp:
             ledger.warn(f"{header.injection_datetime.tag} cannot be read and was not used")
         return _by_time(header, scan, stamp, half_life_s, ledger)
     fault = _fault(moment, scan, half_life_s)
     if fault is None:
-        return _by_datetime(header, scan, moment, ledger)
+        return _by_datetime(header, scan, stamp, moment, ledger)
     if not _same_clock(header, moment):
         expected = f"a moment up to {HALF_LIVES:g} half-lives before the scan"
         raise Refused(header.injection_datetime.tag, expected, fault)
@@ -96,12 +96,19 @@ def injected_at(
     return _by_time(header, scan, None, half_life_s, ledger)
 
 
-def _by_datetime(header: PetHeader, scan: Moment, moment: Moment, ledger: Ledger) -> Moment:
+def _by_datetime(
+    header: PetHeader, scan: Moment, stamp: Stamp, moment: Moment, ledger: Ledger
+) -> Moment:
     ledger.use(header.injection_datetime, header.timezone)
     if header.injection_time.text and not _same_clock(header, moment):
         ledger.warn(
             f"{header.injection_datetime.tag} and {header.injection_time.tag} differ in the time of"
             " day: the first was used"
+        )
+    elif stamp.offset_s is not None and not header.timezone.text and not header.injection_time.text:
+        ledger.warn(
+            f"{header.injection_datetime.tag} has an offset from UTC, but {header.timezone.tag} is"
+            " missing: it was taken as local time"
         )
     if moment > scan:
         ledger.warn(f"the injection was {_span(moment - scan)} after the start of the scan")
@@ -113,7 +120,7 @@ def _by_time(
 ) -> Moment:
     """Return the moment of a time of day; its date is that of `stamp`, or follows from the scan."""
     tag, text = header.injection_time.tag, header.injection_time.text
-    expected = "a time of injection (HHMMSS)"
+    expected = f"a time of injection (HHMMSS), here or in {header.injection_datetime.tag}"
     clock = parse_time(text)
     if clock is None:
         raise Refused(tag, expected, quoted(text) if text else "none")

@@ -192,12 +192,10 @@ def _acquired(
 ) -> Moment | None:
     clock = parse_time(frame.acquisition_time.text)
     day = parse_date(frame.acquisition_date.text)
-    if clock is None:
+    if clock is None or (day is None and series_day is None):
         return _local(frame.acquisition_datetime, home_s)
-    if day is not None:
-        return _joined(day, clock)
-    moment = _joined(series_day, clock)
-    if moment is None or series is None:
+    moment = _joined(series_day if day is None else day, clock)
+    if day is not None or moment is None or series is None:
         return moment
     return moment + DAY_S * round((series - moment) / DAY_S)
 

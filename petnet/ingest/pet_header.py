@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from petnet.ingest.elements import items_of, private_text, text_of
@@ -11,6 +12,7 @@ from petnet.ingest.refusal import Refused, tag_name
 
 if TYPE_CHECKING:
     from pydicom import Dataset
+    from pydicom.tag import BaseTag
 
 __all__ = ["Attribute", "PetFrame", "PetHeader", "read_pet_header"]
 
@@ -203,13 +205,15 @@ def _code(items: list[Dataset]) -> tuple[str | None, str | None]:
 
 
 def _texts(dataset: Dataset, fields: dict[str, str]) -> dict[str, str | None]:
-    return {field: text_of(dataset, tag) for field, tag in _numbers(fields).items()}
+    return {field: text_of(dataset, _tag(keyword)) for field, keyword in fields.items()}
 
 
-def _numbers(fields: dict[str, str]) -> dict[str, int]:
+@cache
+def _tag(keyword: str) -> BaseTag:
     from pydicom.datadict import tag_for_keyword
+    from pydicom.tag import Tag
 
-    return {field: tag_for_keyword(keyword) or 0 for field, keyword in fields.items()}
+    return Tag(tag_for_keyword(keyword) or 0)
 
 
 def _frames(slices: Iterable[Dataset]) -> tuple[PetFrame, ...]:

@@ -17,10 +17,9 @@ from typing import Any, Literal, get_args
 
 from petnet.errors import InputError
 from petnet.ingest.body_size import Norm, norm_of
-from petnet.ingest.decay import DISAGREEMENT, decay_of, deviation
-from petnet.ingest.half_life import half_life_s
-from petnet.ingest.injection import dose_bq, injected_at
-from petnet.ingest.moments import relative_dates, timeline
+from petnet.ingest.decay import DISAGREEMENT, check_unneeded, decay_of, deviation
+from petnet.ingest.injection import dose_bq
+from petnet.ingest.moments import relative_dates
 from petnet.ingest.pet_header import Attribute, PetHeader
 from petnet.ingest.refusal import Refused
 from petnet.ingest.tracers import UNKNOWN, tracer_by_code, tracer_in
@@ -48,7 +47,6 @@ UNUSABLE = {
     "PROPCPS": "proportional to counts per second, by a factor that the header does not say",
     "1CM": "attenuation coefficients, not activity",
 }
-NO_HALF_LIFE_S = 10800.0  # where none is known, an injection within 24 h before the scan is likely
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +187,6 @@ def _of_concentration(
     decay = decay_of(header, ledger)
     size = norm_of(header, options.norm, ledger)
     per_dose = stored.factor * size / dose_bq(header, ledger)
-    if not decay.candidates:
-        _check_unneeded(header, ledger)
     return SuvScale(
         unit=options.kind,
         factors=_factors(per_dose, decay.left),
@@ -211,7 +207,7 @@ def _of_suv(header: PetHeader, options: SuvOptions, stored: _Stored, ledger: Led
         asked, had = (norm_of(header, norm, ledger) for norm in (options.norm, stored.norm))
         factor *= asked / had
         rule += f", by {options.norm} instead of {stored.norm}"
-    _check_unneeded(header, ledger)
+    check_unneeded(header, ledger)
     _check_philips(header, options, factor, ledger)
     n = len(header.frames)
     return SuvScale(options.kind, (factor,) * n, rule, ledger.used, (), tuple(ledger.warnings))
@@ -312,27 +308,6 @@ def _check_tracer(header: PetHeader, ledger: Ledger) -> None:
             f"{header.tracer.tag} names {named.name}, {header.tracer_code.tag} {coded.name}: the"
             " name was taken"
         )
-
-
-def _check_unneeded(header: PetHeader, ledger: Ledger) -> None:
-    """Warn of contradictions about half-life and injection where SUV does not depend on them."""
-    half_life = NO_HALF_LIFE_S
-    scratch = Ledger()
-    try:
-        half_life = half_life_s(header, Ledger())
-    except Refused as refused:
-        _doubt(refused, scratch)
-    try:
-        injected_at(header, timeline(header), half_life, scratch)
-    except Refused as refused:
-        _doubt(refused, scratch)
-    for text in scratch.warnings:
-        ledger.warn(f"{text} (SUV does not depend on it)")
-
-
-def _doubt(refused: Refused, ledger: Ledger) -> None:
-    if not refused.found.startswith("none"):
-        ledger.warn(f"{refused.tag}: {refused.reason}")
 
 
 def _short(factors: tuple[float, ...]) -> float | list[float]:

@@ -11,7 +11,7 @@ from petnet.ingest.refusal import Refused
 
 __all__ = ["Ledger", "number", "quoted", "required"]
 
-DECIMAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+DECIMAL = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
 
 @dataclass
