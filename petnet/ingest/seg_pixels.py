@@ -1,0 +1,114 @@
+"""Stored values of a segmentation's frames: single bits read here, all others as images are."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from petnet.ingest.dicom_file import BROKEN, DEFLATED, lenient, skip_meta
+from petnet.ingest.geometry import MOST_PIXELS
+from petnet.ingest.header_values import text, whole
+from petnet.ingest.pixels import read_slices
+from petnet.ingest.records import Slice, StoredPixels
+from petnet.ingest.refusal import Refused, tag_name
+from petnet.ingest.seg_header import Segmentation
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+__all__ = ["frame_values"]
+
+SINGLE_BITS = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", DEFLATED})
+
+
+def frame_values(segmentation: Segmentation, frames: Sequence[int]) -> Iterator[NDArray[Any]]:
+    """Yield the stored values of some frames.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+    frames : sequence of int
+        Indices into `segmentation.frames`.
+
+    Yields
+    ------
+    (rows, columns) unsigned array
+
+    Raises
+    ------
+    Refused
+        Truncated or surplus pixels, of another size than the header says, or compressed in a way
+        that cannot be decoded.
+    """
+    header, pixels = segmentation.header, segmentation.pixels
+    single_bits = whole(header, "BitsAllocated", 1, 64) == 1
+    if single_bits and pixels.length is not None:
+        yield from _single_bits(segmentation, frames)
+        return
+    stand_in = _as_image(header, single_bits)
+    slices = [Slice(segmentation.path, k, stand_in, pixels) for k in frames]
+    yield from read_slices(tuple(slices))
+
+
+def _as_image(header: Dataset, single_bits: bool) -> Dataset:
+    """Return the header of an image of grey values with the same pixels.
+
+    Label maps may have a palette, which says nothing of what belongs. Compressed single bits are
+    decoded to a byte each.
+    """
+    from pydicom import Dataset
+
+    grey = text(header, "PhotometricInterpretation")
+    if grey not in ("MONOCHROME2", "PALETTE COLOR"):
+        tag = tag_name("PhotometricInterpretation")
+        raise Refused(tag, "MONOCHROME2 or PALETTE COLOR", "another" if grey else "none")
+    made = Dataset()
+    made.PhotometricInterpretation = "MONOCHROME2"
+    for keyword in ("SamplesPerPixel", "Rows", "Columns", "PixelRepresentation"):
+        setattr(made, keyword, whole(header, keyword, 0, MOST_PIXELS))
+    for keyword in ("BitsAllocated", "BitsStored", "HighBit"):
+        setattr(made, keyword, whole(header, keyword, 0, 64))
+    if single_bits:
+        made.BitsAllocated, made.BitsStored, made.HighBit = 8, 8, 7
+    return made
+
+
+def _single_bits(segmentation: Segmentation, frames: Sequence[int]) -> Iterator[NDArray[np.uint8]]:
+    """Yield frames of single bits, packed without gaps, the first in the lowest bit (PS3.5 D)."""
+    header, pixels = segmentation.header, segmentation.pixels
+    if pixels.syntax not in SINGLE_BITS:
+        raise Refused(tag_name("TransferSyntaxUID"), "little endian", "another one, of single bits")
+    rows, columns = segmentation.rows, segmentation.columns
+    if whole(header, "SamplesPerPixel", 1, 4) != 1:
+        raise Refused(tag_name("SamplesPerPixel"), "1", "another number")
+    size = rows * columns
+    needed = -(-size * pixels.frames // 8)
+    stated = pixels.length or 0
+    if not needed <= stated <= needed + needed % 2:
+        raise Refused(tag_name("PixelData"), f"{needed} bytes", str(stated))
+    data = np.frombuffer(_bytes(segmentation, pixels), np.uint8)
+    if data.size < needed:
+        raise Refused(tag_name("PixelData"), f"{needed} bytes", "fewer: the file is cut off")
+    for frame in frames:
+        first = frame * size
+        bits = np.unpackbits(data[first // 8 : -(-(first + size) // 8)], bitorder="little")
+        yield bits[first % 8 : first % 8 + size].reshape(rows, columns)
+
+
+def _bytes(segmentation: Segmentation, pixels: StoredPixels) -> bytes:
+    length = pixels.length or 0
+    try:
+        with lenient(), segmentation.path.open("rb") as file:
+            if pixels.syntax == DEFLATED:
+                body = skip_meta(io.BytesIO(file.read()), pixels.offset + length)[0]
+            else:
+                body = file
+            body.seek(pixels.offset)
+            return body.read(length)
+    except BROKEN as error:
+        found = f"what cannot be read ({type(error).__name__})"
+        raise Refused(tag_name("PixelData"), "pixels", found) from error

@@ -1,0 +1,231 @@
+"""Segments of a DICOM segmentation as regions on the grid of an image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from math import ceil
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from petnet.errors import InputError
+from petnet.ingest.lattice import Steps, put, steps_between
+from petnet.ingest.plane_stack import drawn_at, plane_depths_mm, smallest_gap_mm, stack
+from petnet.ingest.records import Region
+from petnet.ingest.refusal import Refused, tag_name
+from petnet.ingest.region_rules import distinct_names
+from petnet.ingest.seg_header import Segment, Segmentation, read_segmentation
+from petnet.ingest.seg_pixels import frame_values
+from petnet.volume import GEOMETRY_TOLERANCE_MM
+
+__all__ = ["Segmentation", "read_segmentation", "segment_regions"]
+
+Shape = tuple[int, int, int]
+Array = NDArray[np.float64]
+#: Mask and notes of each segment's number.
+Drawn = dict[int, tuple[NDArray[np.bool_], tuple[str, ...]]]
+SAMPLED = (
+    "drawn on another grid than the image's: a voxel belongs where its centre lies in a voxel that "
+    "was drawn (nearest neighbour)"
+)
+DOUBLED = "several frames show the same plane: their union is taken"
+EMPTY = "no voxel of the image belongs to it"
+
+
+def segment_regions(
+    segmentation: Segmentation,
+    shape: Shape,
+    affine: Array,
+    threshold: float = 0.5,
+    keep: Callable[[str], bool] | None = None,
+) -> tuple[Region, ...]:
+    """Put segments onto an image that lies in the segmentation's frame of reference.
+
+    Where the voxel centres of both grids coincide within 0.01 mm (up to shifts by whole voxels,
+    flips and an exchange of axes), voxels are copied one by one. Else a voxel of the image belongs
+    when its centre lies in a voxel that was drawn (`drawn_at`), and a note says so. Frames that
+    are not there are empty. Segments may overlap.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+    shape : tuple of int
+        (X, Y, Z) of the image.
+    affine : (4, 4) float64 array
+        Voxel index of the image to RAS+ millimetres.
+    threshold : float
+        Share, above 0 and up to 1, of MaximumFractionalValue from which on a voxel of a FRACTIONAL
+        segmentation belongs.
+    keep : callable, optional
+        Takes a segment's label; the others are not put onto the grid. None keeps all.
+
+    Returns
+    -------
+    tuple of Region
+        In the order of segment numbers. Labels that come twice are told apart by a number. A mask
+        may be empty; a note says so, and what else was decided.
+
+    Raises
+    ------
+    Refused
+        The pixels are missing, truncated or cannot be decoded; frames contradict each other.
+    InputError
+        A threshold that is none.
+    """
+    least = least_value(segmentation, threshold)
+    wanted = [s for s in segmentation.segments if keep is None or keep(s.label)]
+    if not wanted:
+        return ()
+    numbers = [segment.number for segment in wanted]
+    steps = _coinciding(segmentation, affine)
+    if steps is None:
+        drawn = _sampled(segmentation, numbers, least, shape, affine)
+    else:
+        drawn = _copied(segmentation, numbers, least, shape, steps)
+    common: tuple[str, ...] = ()
+    if segmentation.kind == "FRACTIONAL":
+        kind = segmentation.fractional_type.lower() or "share"
+        common = (f"a voxel belongs from a {kind} of {threshold:g} on",)
+    return distinct_names([_region(segmentation, s, *drawn[s.number], common) for s in wanted])
+
+
+def _region(
+    segmentation: Segmentation,
+    segment: Segment,
+    mask: NDArray[np.bool_],
+    notes: tuple[str, ...],
+    common: tuple[str, ...],
+) -> Region:
+    if not mask.any():
+        notes = (*notes, EMPTY)
+    return Region(
+        name=segment.label,
+        number=segment.number,
+        mask=mask,
+        source="SEG",
+        method=segment.method,
+        reader=segmentation.creator,
+        notes=(*common, *notes),
+    )
+
+
+def least_value(segmentation: Segmentation, threshold: float) -> int:
+    """Return the smallest stored value that belongs: threshold · MaximumFractionalValue.
+
+    Raises
+    ------
+    InputError
+        The threshold is not above 0 and up to 1.
+    """
+    if not 0 < threshold <= 1:
+        raise InputError("segmentation", "threshold", "above 0 and up to 1", repr(threshold))
+    # as it is written: 0.07 of 100 is 7, though in binary it is a little more
+    return max(1, ceil(Fraction(str(threshold)) * segmentation.maximum))
+
+
+def _shown(
+    segmentation: Segmentation,
+    numbers: Sequence[int],
+    least: int,
+    decoded: Sequence[NDArray[Any]] | None = None,
+) -> Iterator[tuple[int, int, NDArray[np.bool_]]]:
+    """Yield segment number, index of the frame and what is drawn there: (R, C) bool.
+
+    A label map whose frames are looked at for one segment after the other is decoded once, before.
+    """
+    frames = segmentation.frames
+    wanted = set(numbers)
+    used = [k for k, frame in enumerate(frames) if frame.number is None or frame.number in wanted]
+    known = {segmentation.background, *(segment.number for segment in segmentation.segments)}
+    for k, values in zip(used, decoded or frame_values(segmentation, used), strict=True):
+        number = frames[k].number
+        if number is not None:
+            least_here = least if segmentation.kind == "FRACTIONAL" else 1
+            yield number, k, values >= least_here
+            continue
+        present = {int(value) for value in np.unique(values)}
+        if not present <= known:
+            expected = "values that SegmentSequence describes"
+            raise Refused(tag_name("PixelData"), expected, f"also {min(present - known)}")
+        for number in sorted(present & wanted):
+            yield number, k, values == number
+
+
+def _coinciding(segmentation: Segmentation, affine: Array) -> list[Steps] | None:
+    """Return how each frame lies in the image's grid, or None where one does not."""
+    found = []
+    rows, columns = segmentation.rows, segmentation.columns
+    for frame in segmentation.frames:
+        relative = np.linalg.solve(affine[:3, :3], frame.affine[:3, :2])
+        across = np.cross(*np.rint(relative).T)  # the axis of the image that is left over
+        plane = np.eye(4)
+        plane[:3] = np.column_stack(
+            [frame.affine[:3, :2], affine[:3, :3] @ across, frame.affine[:3, 2]]
+        )
+        steps = steps_between((columns, rows, 1), plane, affine)
+        if steps is None:
+            return None
+        found.append(steps)
+    if len({steps.axes for steps in found}) > 1:
+        return None
+    spacing = float(np.linalg.norm(affine[:3, found[0].axes[2]]))
+    return found if _planes_are(segmentation, spacing) else None
+
+
+def _planes_are(segmentation: Segmentation, spacing_mm: float) -> bool:
+    """Tell whether the planes follow each other at this distance, though some may be left out."""
+    smallest = smallest_gap_mm(plane_depths_mm([frame.affine for frame in segmentation.frames]))
+    stated = (segmentation.plane_mm, smallest)
+    return any(gap and abs(gap - spacing_mm) <= GEOMETRY_TOLERANCE_MM for gap in stated)
+
+
+def _copied(
+    segmentation: Segmentation,
+    numbers: Sequence[int],
+    least: int,
+    shape: Shape,
+    steps: Sequence[Steps],
+) -> Drawn:
+    masks = {number: np.zeros(shape, dtype=bool, order="F") for number in numbers}
+    outside = dict.fromkeys(numbers, 0)
+    seen: dict[int, set[Steps]] = {number: set() for number in numbers}
+    doubled = set()
+    for number, k, inside in _shown(segmentation, numbers, least):
+        outside[number] += put(inside.T[:, :, None], steps[k], masks[number])
+        if steps[k] in seen[number]:
+            doubled.add(number)
+        seen[number].add(steps[k])
+    return {
+        number: (mask, _notes(outside[number], number in doubled)) for number, mask in masks.items()
+    }
+
+
+def _notes(outside: int, doubled: bool) -> tuple[str, ...]:
+    beyond = f"{outside} voxels that were drawn lie outside of the image"
+    return (*((beyond,) if outside else ()), *((DOUBLED,) if doubled else ()))
+
+
+def _sampled(
+    segmentation: Segmentation, numbers: Sequence[int], least: int, shape: Shape, affine: Array
+) -> Drawn:
+    depths = plane_depths_mm([frame.affine for frame in segmentation.frames])
+    gaps = [gap for gap in (segmentation.plane_mm, smallest_gap_mm(depths)) if gap]
+    if not gaps:
+        tag = tag_name("SpacingBetweenSlices")
+        raise Refused(tag, "the distance of the planes, or a SliceThickness", "neither")
+    decoded = None
+    if segmentation.kind == "LABELMAP":
+        decoded = list(frame_values(segmentation, range(len(segmentation.frames))))
+    drawn: Drawn = {}
+    for number in numbers:  # one by one: all at once may not fit into memory
+        shown = [(k, inside) for _, k, inside in _shown(segmentation, [number], least, decoded)]
+        if not shown:
+            drawn[number] = (np.zeros(shape, dtype=bool, order="F"), (SAMPLED,))
+            continue
+        affines = [segmentation.frames[k].affine for k, _ in shown]
+        planes = stack(affines, np.stack([inside for _, inside in shown]))
+        notes = (SAMPLED, DOUBLED) if len(planes.depths_mm) < len(shown) else (SAMPLED,)
+        drawn[number] = (drawn_at(planes, min(gaps), shape, affine), notes)
+    return drawn
