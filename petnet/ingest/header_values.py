@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import MutableSequence
 from typing import TYPE_CHECKING, Any
 
 from petnet.ingest.dicom_file import BROKEN
@@ -61,7 +62,9 @@ def text(dataset: Dataset, keyword: str) -> str:
         value: Any = dataset.get(keyword)
         if value is None:
             return ""
-        if isinstance(value, str) or not hasattr(value, "__len__"):
+        if isinstance(value, bytes):
+            value = value.decode("latin-1")
+        if not isinstance(value, MutableSequence):  # names of persons have a length, too
             return str(value).strip("\0 ")
         return "\\".join(str(item).strip("\0 ") for item in value)
     except BROKEN:

@@ -211,11 +211,12 @@ def _structures(
         else:
             found = drawn.get(number, _Drawn())
         structures.append(_structure(item, number, found, observations.get(number), frame))
-    structures += [
-        _structure(None, number, drawn[number], observations.get(number), frame)
-        for number in drawn
-        if number not in count
-    ]
+    for number in drawn:
+        if number not in count:
+            expected = f"the number of a structure in {tag_name('StructureSetROISequence')}"
+            refusal = Refused(tag_name("ReferencedROINumber"), expected, "one that is not there")
+            observation = observations.get(number)
+            structures.append(_structure(None, number, _Drawn(refusal=refusal), observation, frame))
     return tuple(structures)
 
 
@@ -297,7 +298,8 @@ def _contour_data(item: Dataset) -> Array:
     try:
         value: Any = item.get_item("ContourData").value
         if isinstance(value, bytes):
-            value = value.decode("ascii").strip("\0 ").split("\\")
+            written = value.decode("ascii").strip("\0 ").replace("_", "?")  # float takes 1_0
+            value = written.split("\\")
         return np.array([float(number) for number in value or ()], dtype=np.float64)
     except BROKEN as error:
         raise Refused(tag, "numbers separated by backslashes", "something else") from error
