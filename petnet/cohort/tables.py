@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Cohort", "read_cohort"]
 
 STUDY_TEXT = ("patient", "study", "timepoint", "arm", "tracer", "modality", "pet", "ct")
-STUDY_TEXT_OPTIONAL = ("sex", "scanner", "reconstruction", "center", "split")
+STUDY_TEXT_OPTIONAL = ("sex", "scanner", "reconstruction", "center", "earl", "split")
 STUDY_NUMBERS = ("weight_kg", "height_m", "dose_bq", "uptake_min")
 ROI_TEXT = ("study", "roi", "role", "path", "grid")
 ROI_TEXT_OPTIONAL = ("lesion_uid", "region", "reader", "method")

@@ -17,7 +17,14 @@ from petnet.reporting.images import outline_path, png_uri
 __all__ = ["write_check_page"]
 
 SYMBOLS = {"error": "✕", "warning": "▲", "not assessable": "?", "ok": "✓"}
+STYLES = {
+    "error": "is-error",
+    "warning": "is-warning",
+    "not assessable": "is-unassessable",
+    "ok": "is-ok",
+}
 TALKING = ("error", "warning")
+UNKNOWN = "not assessable"
 
 
 @dataclass(frozen=True)
@@ -38,13 +45,14 @@ class CheckPicture:
 
 @dataclass(frozen=True)
 class StudyCard:
-    """One study: its worst severity, what is wrong with it, its pictures."""
+    """One study: its worst severity, what is wrong, what could not be told, its pictures."""
 
     study: str
     patient: str
     facts: str
     worst: str
     findings: tuple[Finding, ...]
+    unknown: tuple[str, ...]
     pictures: tuple[CheckPicture, ...]
 
 
@@ -70,6 +78,7 @@ def write_check_page(out: Path, checked: Checked, cohort: str) -> Path:
                 "studies": len(checked.studies),
                 "severities": SEVERITIES,
                 "symbols": SYMBOLS,
+                "styles": STYLES,
                 "counts": counts,
                 "checks": [
                     (name, meaning, [by_check[name, s] for s in SEVERITIES])
@@ -121,11 +130,10 @@ def _limits(finding: Finding) -> str:
 
 def _cards(checked: Checked) -> list[StudyCard]:
     """Return a card per study, the worst first, else in the order of the cohort."""
-    talking: dict[str, list[Finding]] = {}
+    by_study: dict[str, list[Finding]] = {}
     for finding in checked.findings:
-        if finding.severity in TALKING:
-            talking.setdefault(finding.study, []).append(finding)
-    cards = [_card(one, talking.get(str(one.study["study"]), [])) for one in checked.studies]
+        by_study.setdefault(finding.study, []).append(finding)
+    cards = [_card(one, by_study.get(str(one.study["study"]), [])) for one in checked.studies]
     ranks = {severity: rank for rank, severity in enumerate(SEVERITIES)}
     return sorted(cards, key=lambda card: ranks[card.worst])  # type: ignore[index]
 
@@ -139,7 +147,8 @@ def _card(one: Looked, findings: Sequence[Finding]) -> StudyCard:
         str(one.study["patient"]),
         " · ".join(said),
         worst,
-        tuple(sorted(findings, key=lambda f: TALKING.index(f.severity))),
+        tuple(f for severity in TALKING for f in findings if f.severity == severity),
+        tuple(dict.fromkeys(f.what for f in findings if f.severity == UNKNOWN)),
         tuple(_picture(drawing) for drawing in one.drawings),
     )
 

@@ -181,7 +181,7 @@ STATUS = {
 }
 NETWORK = ["model=fusion", "trainer=quick", "trainer.epochs=1"]  # reads the CT into its crops
 FILES = {
-    "check": {"findings.csv"},
+    "check": {"findings.csv", "findings.html"},
     "extract": {"table.csv", "table.status.csv", "table.provenance.json"},
     "predict": {"new.csv", "new.status.csv"},
 }
@@ -237,7 +237,7 @@ def test_sound_and_harmless_studies_are_done(ran, verb):
 
 def test_check_warns_of_what_is_harmless_but_odd(ran):
     _, _, findings, _ = ran("check")
-    odd = findings[findings["severity"] == "warning"]
+    odd = findings[findings["severity"] == "warning"].query("what != 'identical masks'")  # one ball
     assert set(odd["study"]) == {"no-ct-1", "no-orientation-1"}
     assert not set(findings.loc[findings["severity"] == "error", "study"]) & {
         f"{name}-1" for name in (*SOUND, *HARMLESS)

@@ -13,8 +13,9 @@ import numpy as np
 
 from petnet.ingest.nuclides import NUCLIDES, TOLERANCE, nuclides_fitting
 from petnet.ingest.quality.finding import Finding
+from petnet.ingest.tracers import TRACERS
 
-__all__ = ["TRACERS", "acquisition_findings", "half_life_in", "read_sidecar"]
+__all__ = ["UPTAKE_MIN", "acquisition_findings", "half_life_in", "read_sidecar", "stated_unit"]
 
 DOSE_BQ = (2e7, 1.5e9)
 LEAST_DOSE_BQ = 1e6  # less is a dose in MBq, kBq or mCi
@@ -23,41 +24,30 @@ WEIGHT_KG, HEIGHT_M, BMI = (2.0, 350.0), (0.4, 2.5), (10.0, 80.0)
 
 
 @dataclass(frozen=True)
-class TracerFacts:
-    """What is known of a tracer.
+class UptakeLimits:
+    """Minutes from injection to scan.
 
     Attributes
     ----------
-    nuclides : tuple of str
-        It is made with.
-    uptake_min, tolerated_min : (float, float)
-        Minutes from injection to scan that its guideline recommends; and beyond which figures are
-        not to be compared with others.
+    recommended, tolerated : (float, float)
+        By the guideline; and beyond which figures are not to be compared with others.
     source : str
     """
 
-    nuclides: tuple[str, ...]
-    uptake_min: tuple[float, float]
-    tolerated_min: tuple[float, float]
+    recommended: tuple[float, float]
+    tolerated: tuple[float, float]
     source: str
 
 
-TRACERS = {
-    "FDG": TracerFacts(
-        ("F-18",), (55, 75), (45, 110), "EANM guideline 2.0, doi:10.1007/s00259-014-2961-x"
-    ),
+UPTAKE_MIN = {
+    "FDG": UptakeLimits((55, 75), (45, 110), "EANM guideline 2.0, doi:10.1007/s00259-014-2961-x"),
     # 10 min to 1 h after injection in the first trials, most later ones at 1 h
-    "FAPI": TracerFacts(
-        ("Ga-68", "F-18"), (10, 75), (10, 110), "Kratochwil 2019, doi:10.2967/jnumed.119.227967"
+    "FAPI": UptakeLimits((10, 75), (10, 110), "Kratochwil 2019, doi:10.2967/jnumed.119.227967"),
+    "PSMA": UptakeLimits(
+        (50, 100), (45, 130), "EANM/SNMMI guideline 2.0, doi:10.1007/s00259-022-06089-w"
     ),
-    "PSMA": TracerFacts(
-        ("Ga-68", "F-18", "Cu-64"), (50, 100), (45, 130),
-        "EANM/SNMMI guideline 2.0, doi:10.1007/s00259-022-06089-w",
-    ),
-    "DOTATATE": TracerFacts(
-        ("Ga-68", "Cu-64"), (40, 90), (30, 120), "EANM guideline, doi:10.1007/s00259-010-1512-3"
-    ),
-}  # fmt: skip
+    "DOTATATE": UptakeLimits((40, 90), (30, 120), "EANM guideline, doi:10.1007/s00259-010-1512-3"),
+}
 
 
 def acquisition_findings(
@@ -69,6 +59,7 @@ def acquisition_findings(
     yield _dose(name, _number(study, "dose_bq"), _number(study, "weight_kg"))
     yield _body_size(name, _number(study, "weight_kg"), _number(study, "height_m"))
     yield _half_life(name, tracer, sidecar)
+    yield _conversion(name, sidecar)
 
 
 def _number(row: Mapping[str, Any], column: str) -> float:
@@ -78,18 +69,18 @@ def _number(row: Mapping[str, Any], column: str) -> float:
 
 def _uptake_time(study: str, tracer: str, minutes: float) -> Finding:
     what = "uptake time"
-    facts = TRACERS.get(tracer.upper())
     if np.isnan(minutes):
         return Finding(study, what, "not assessable", "no uptake time in the studies table")
-    if facts is None:
+    limits = UPTAKE_MIN.get(tracer.upper())
+    if limits is None:
         text = f"{minutes:.0f} min; no limits are known for {tracer}"
         return Finding(study, what, "not assessable", text, "", minutes, unit="min")
-    low, high = facts.uptake_min
-    text = f"{minutes:.0f} min, expected {low:g} to {high:g} for {tracer} ({facts.source})"
+    low, high = limits.recommended
+    text = f"{minutes:.1f} min, expected {low:g} to {high:g} for {tracer} ({limits.source})"
     values = (minutes, low, high, "min")
     if low <= minutes <= high:
         return Finding(study, what, "ok", text, "", *values)
-    if facts.tolerated_min[0] <= minutes <= facts.tolerated_min[1]:
+    if limits.tolerated[0] <= minutes <= limits.tolerated[1]:
         text += ": SUV is not quite that of others"
     else:
         text += ": far from it; SUV is not to be compared with that of others"
@@ -162,6 +153,12 @@ def half_life_in(sidecar: Any) -> float:
     return np.nan
 
 
+def stated_unit(sidecar: Mapping[str, Any] | None) -> str:
+    """Return the kind of SUV that the sidecar states; SUVbw where it does not."""
+    suv = (sidecar or {}).get("suv")
+    return str(suv.get("unit", "SUVbw")) if isinstance(suv, Mapping) else "SUVbw"
+
+
 def _is_number(value: Any) -> bool:
     try:
         return bool(np.isfinite(float(value)))
@@ -174,14 +171,15 @@ def _half_life(study: str, tracer: str, sidecar: Mapping[str, Any] | None) -> Fi
     if sidecar is None:
         text = "no header values beside the PET (petnet convert writes them)"
         return Finding(study, what, "not assessable", text)
-    minutes, facts = half_life_in(sidecar), TRACERS.get(tracer.upper())
+    minutes = half_life_in(sidecar)
+    made_with = {t.name.upper(): t.nuclides for t in TRACERS}.get(tracer.upper())
     if np.isnan(minutes):
         return Finding(study, what, "not assessable", "the header states no half-life")
-    if facts is None:
+    if not made_with:
         text = f"half-life {minutes:.2f} min; the nuclide of {tracer} is not known here"
         return Finding(study, what, "not assessable", text, "", minutes, unit="min")
     known_min = {n.name: n.half_life_s / 60 for n in NUCLIDES}
-    expected = {name: known_min[name] for name in facts.nuclides}
+    expected = {name: known_min[name] for name in made_with}
     near = min(expected.values(), key=lambda v: abs(v - minutes))
     values = (minutes, near * (1 - TOLERANCE), near * (1 + TOLERANCE), "min")
     if nuclides_fitting(60 * minutes) & set(expected):
@@ -190,3 +188,17 @@ def _half_life(study: str, tracer: str, sidecar: Mapping[str, Any] | None) -> Fi
     known = " or ".join(f"{v:.2f} min ({n})" for n, v in expected.items())
     text = f"half-life {minutes:.2f} min, but {tracer} has {known}: which tracer was it?"
     return Finding(study, what, "error", text, "", *values)
+
+
+def _conversion(study: str, sidecar: Mapping[str, Any] | None) -> Finding:
+    """Repeat what `petnet convert` warned of."""
+    what = "conversion"
+    if sidecar is None:
+        text = "no record of the conversion beside the PET (petnet convert writes it)"
+        return Finding(study, what, "not assessable", text)
+    suv = sidecar.get("suv")
+    said = [suv.get("warnings") if isinstance(suv, Mapping) else None, sidecar.get("notes")]
+    notes = [str(note) for part in said if isinstance(part, list) for note in part]
+    if notes:
+        return Finding(study, what, "warning", "; ".join(dict.fromkeys(notes)))
+    return Finding(study, what, "ok", "no warning when SUV was computed")

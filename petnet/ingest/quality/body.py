@@ -12,6 +12,7 @@ from petnet.volume import Volume, same_grid
 __all__ = ["Agreement", "Bodies", "agreement", "axial_axis", "bodies", "free_share", "sampled"]
 
 BODY_HU = -500.0
+AIR_HU = -930.0  # thinner than lungs
 BODY_SUV = 0.15
 COARSE_MM = 4.0  # outlines need no finer voxels
 BLUR_MM = 4.0  # of the PET, whose noise has no outline
@@ -145,7 +146,24 @@ def _ct_body(hu: NDArray, seen: Mask, affine: NDArray[np.float64]) -> Mask:
     disc = _disc(spacing, axial)
     # beyond the field the body goes on, or its cut surface would be eaten away
     thick = binary_erosion(dense, disc, border_value=1)
-    return _filled(_large(binary_dilation(thick, disc) & dense), axial)
+    body = _filled(_large(binary_dilation(thick, disc) & dense), axial)
+    return body | _lungs(hu, seen & ~body)
+
+
+def _lungs(hu: NDArray, rest: Mask) -> Mask:
+    """Return what is as dense as lung in a field that cuts through it, where nothing encloses it.
+
+    The table's cushion is as thin, but lies in the air, whose density is that of the whole.
+    """
+    from scipy.ndimage import label, median
+
+    parts, count = label(rest)
+    if not count:
+        return rest
+    middle = np.atleast_1d(median(hu, parts, np.arange(count + 1)))
+    middle[0] = AIR_HU
+    lungs: Mask = (middle > AIR_HU)[parts] & rest
+    return lungs
 
 
 def _disc(spacing: NDArray[np.float64], axial: int) -> Mask:

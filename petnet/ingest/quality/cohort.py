@@ -68,7 +68,12 @@ def _told(kind: str, members: Sequence[tuple[Looked, str]]) -> Iterator[Finding]
         study, patient = one.study["study"], one.study["patient"]
         others = [o.study for o, _ in members if o.study["study"] != study]
         strangers = [o for o in others if o["patient"] != patient]
-        if not others or (kind == "mask" and not strangers):
+        if kind == "mask":  # two tracers of one visit may share a mask, and a CT
+            others = strangers
+        elif kind == "ct":
+            visit = (patient, one.study["timepoint"])
+            others = [o for o in others if (o["patient"], o["timepoint"]) != visit]
+        if not others:
             continue
         names = ", ".join(
             f"{o['study']} (patient {o['patient']})" for o in (strangers or others)[:5]

@@ -73,7 +73,7 @@ def _mip(pet: Volume, regions: Sequence[Delineation]) -> Drawing:
     image = _grey(_upright(values, order)[turn][thin], SUV_WINDOW)
     spacing = pet.spacing_mm[order[2]] * step, pet.spacing_mm[order[0]] * step
     outlines = {k: m[turn][thin] for k, m in drawn.items()}
-    caption = f"PET from the front, SUV {SUV_WINDOW[0]:g} to {SUV_WINDOW[1]:g}"
+    caption = f"PET from the front, {SUV_WINDOW[0]:g} to {SUV_WINDOW[1]:g} SUV"
     return Drawing("mip", image, spacing, outlines, caption)
 
 
@@ -116,5 +116,5 @@ def _axial(image: Volume, largest: Delineation, lesions: Sequence[Delineation]) 
         inside = sampled(soft, shape, affine, 0.0)[:, :, 0].T >= 0.5
         outlines[lesion.grid] = outlines.get(lesion.grid, False) | inside
     low, high = (f"{v:g}".replace("-", "−") for v in window)
-    caption = f"{kind} through the largest lesion, {unit} {low} to {high}"
+    caption = f"{kind} through the largest lesion, {low} to {high} {unit}"
     return Drawing("axial", grey, (pixel, pixel), outlines, caption)

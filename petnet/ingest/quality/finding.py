@@ -48,6 +48,7 @@ CHECKS: dict[str, str] = {
     "injected dose": "Injected activity, in all and per kilogram.",
     "body size": "Weight and height, which SUV is divided by.",
     "tracer and half-life": "Half-life in the PET's header (sidecar), against the tracer's.",
+    "conversion": "What petnet convert warned of when it computed SUV (sidecar).",
     "identical pet": "The same voxel values in two studies.",
     "identical ct": "The same voxel values in two studies.",
     "identical masks": "The same lesion mask, voxel by voxel, in two patients.",

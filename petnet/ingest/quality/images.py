@@ -101,8 +101,11 @@ def _extent(volume: Volume, reach: float) -> tuple[NDArray, NDArray]:
     return world.min(axis=1), world.max(axis=1)
 
 
-def field_of_view(study: str, pet: Volume, ct: Volume) -> Finding:
+def field_of_view(study: str, pet: Volume | None, ct: Volume | None) -> Finding:
     """Give the share of the box around the PET's voxel centres that the CT's voxels cover."""
+    if pet is None or ct is None:
+        text = "there are no PET in SUV and CT in Hounsfield units"
+        return Finding(study, "field of view", "not assessable", text)
     (a, b), (c, d) = _extent(pet, 0.0), _extent(ct, 0.5)
     length, common = b - a, np.clip(np.minimum(b, d) - np.maximum(a, c), 0, None)
     within = (a >= c) & (b <= d)  # of an axis with a single slice

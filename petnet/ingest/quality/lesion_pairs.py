@@ -31,14 +31,18 @@ def mask_pairs(study: str, regions: Sequence[Delineation]) -> Iterator[Finding]:
     lesions: dict[tuple[str, ...], list[Delineation]] = defaultdict(list)
     for region in regions:
         lesions[_lesion(region)].append(region)
+    told = False
     for parts in lesions.values():
         pet, ct = (_by_reader(parts, grid) for grid in ("pet", "ct"))
-        readers = [r for r in pet if r in ct]
-        if readers:
-            for reader in readers:
-                yield _judged(study, pet[reader], ct[reader])
-        elif pet and ct:
+        for reader in (r for r in pet if r in ct):
+            told = True
+            yield _judged(study, pet[reader], ct[reader])
+        if pet and ct and not set(pet) & set(ct):
+            told = True
             yield _judged(study, [*chain(*pet.values())], [*chain(*ct.values())])
+    if not told:
+        text = "no lesion was drawn both on PET and on CT"
+        yield Finding(study, "pet and ct masks", "not assessable", text)
 
 
 def _lesion(region: Delineation) -> tuple[str, ...]:

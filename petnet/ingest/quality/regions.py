@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from petnet.cohort import Cohort
 from petnet.errors import InputError, PetnetError
-from petnet.ingest.quality.body import Bodies
+from petnet.ingest.quality.body import Bodies, sampled
 from petnet.ingest.quality.finding import Finding
 from petnet.ingest.quality.images import voxel_hash
 from petnet.ingest.quality.values import check_defined
@@ -138,14 +138,26 @@ def _boxed(roi: Mapping[str, Any], mask: Volume, values: NDArray) -> Delineation
     return Delineation(roi, cut, (x, y, z), mask.array.shape, values.astype(np.float32))
 
 
-def region_findings(study: str, region: Delineation, found: Bodies | None) -> Iterator[Finding]:
-    """Look at one region: volume, parts, place in the body, uptake."""
+def region_findings(
+    study: str, region: Delineation, pet: Volume | None, found: Bodies | None
+) -> Iterator[Finding]:
+    """Look at one region: volume, parts, place in the body, uptake.
+
+    Parameters
+    ----------
+    pet : Volume or None
+        None where there is no sound one.
+    found : Bodies or None
+        Its outlines.
+    """
     yield _volume(study, region)
     if region.is_lesion:
         yield _components(study, region)
-        if region.grid == "pet":
-            yield _uptake(study, region)
-    if found is not None and found.ct is not None:
+        yield _uptake(study, region, pet)
+    if found is None or found.ct is None:
+        text = "there are no PET and CT to see the body on"
+        yield Finding(study, "mask place", "not assessable", text, region.name)
+    else:
         yield _place(study, region, found)
 
 
@@ -172,14 +184,26 @@ def _components(study: str, region: Delineation) -> Finding:
     return Finding(study, "mask components", "warning", text, region.name, *values)
 
 
-def _uptake(study: str, region: Delineation) -> Finding:
-    highest = float(region.values.max())
+def _uptake(study: str, region: Delineation, pet: Volume | None) -> Finding:
+    """Judge the largest SUV in a lesion; one drawn on CT is laid over the PET."""
+    what = "mask uptake"
+    if pet is None:
+        return Finding(study, what, "not assessable", "there is no PET in SUV", region.name)
+    inside = region.values
+    if region.grid == "ct":
+        box = region.mask
+        inside = sampled(pet, box.array.shape, box.affine, np.nan)[box.array]
+    inside = inside[np.isfinite(inside)]
+    if not inside.size:
+        text = "the mask lies outside of the PET's field"
+        return Finding(study, what, "not assessable", text, region.name)
+    highest = float(inside.max())
     text = f"largest SUV {highest:.2f}"
     values = (highest, FAINT_SUV, np.nan, "SUV")
     if highest >= FAINT_SUV:
-        return Finding(study, "mask uptake", "ok", text, region.name, *values)
+        return Finding(study, what, "ok", text, region.name, *values)
     text += ": less than the body's mean; is the mask where the lesion is?"
-    return Finding(study, "mask uptake", "warning", text, region.name, *values)
+    return Finding(study, what, "warning", text, region.name, *values)
 
 
 def _place(study: str, region: Delineation, found: Bodies) -> Finding:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from petnet.cohort import Cohort
-from petnet.ingest.quality.acquisition_facts import acquisition_findings, read_sidecar
+from petnet.ingest.quality.acquisition_facts import acquisition_findings, read_sidecar, stated_unit
 from petnet.ingest.quality.body import Bodies, agreement, bodies
 from petnet.ingest.quality.drawings import drawings
 from petnet.ingest.quality.finding import Drawing, Finding
@@ -75,16 +75,15 @@ def look_at(
     sound_pet = pet if pet_finding.severity != "error" else None
     sound_ct = ct if ct_finding.severity != "error" else None
     found = None if sound_pet is None else bodies(sound_pet, sound_ct)
-    findings += _of_images(study, sound_pet, sound_ct, found, regions)
-    if pet is not None and ct is not None:
-        findings.append(field_of_view(name, pet, ct))
+    sidecar = read_sidecar(cohort.path(study["pet"])) if isinstance(study["pet"], str) else None
+    findings += _of_images(study, sound_pet, sound_ct, found)
+    findings += _of_suv(study, found, regions, stated_unit(sidecar))
     if not rois:
         findings.append(Finding(name, "regions", "error", "no region in the rois table"))
     findings += faults
     for region in regions:
-        findings += region_findings(name, region, found)
+        findings += region_findings(name, region, sound_pet, found)
     findings += [*mask_pairs(name, regions), *doubled_regions(name, regions)]
-    sidecar = read_sidecar(cohort.path(study["pet"])) if isinstance(study["pet"], str) else None
     findings += acquisition_findings(study, sidecar)
     return Looked(
         study,
@@ -96,23 +95,28 @@ def look_at(
 
 
 def _of_images(
-    study: dict[str, Any],
-    pet: Volume | None,
-    ct: Volume | None,
-    found: Bodies | None,
-    regions: Sequence[Delineation],
+    study: Mapping[str, Any], pet: Volume | None, ct: Volume | None, found: Bodies | None
 ) -> Iterator[Finding]:
-    """Look at the level of SUV and the body; nothing of either is known without a sound PET."""
+    """Compare PET and CT, where both are sound."""
     name = str(study["study"])
-    if pet is None or found is None:
-        for what in ("body outline", "liver", "whole-body mean"):
-            yield Finding(name, what, "not assessable", "there is no PET in SUV")
-        return
-    if ct is None:
-        text = "there is no CT in Hounsfield units"
+    yield field_of_view(name, pet, ct)
+    if pet is None or ct is None or found is None:
+        text = "there are no PET in SUV and CT in Hounsfield units"
         yield Finding(name, "body outline", "not assessable", text)
     else:
         yield outlines(name, pet, agreement(found))
+
+
+def _of_suv(
+    study: Mapping[str, Any], found: Bodies | None, regions: Sequence[Delineation], unit: str
+) -> Iterator[Finding]:
+    """Look at the level of SUV, whose limits are those of SUVbw."""
+    name = str(study["study"])
+    if found is None or unit != "SUVbw":
+        text = "there is no PET in SUV" if found is None else f"the PET is in {unit}, not SUVbw"
+        for what in ("liver", "whole-body mean"):
+            yield Finding(name, what, "not assessable", text)
+        return
     yield liver(name, str(study["tracer"]), regions)
     yield whole_body_mean(name, study, found)
 

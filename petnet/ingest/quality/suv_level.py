@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,7 +47,7 @@ def liver(study: str, tracer: str, regions: Sequence[Delineation]) -> Finding:
     return Finding(study, "liver", "warning", text, name, *values)
 
 
-def whole_body_mean(study: str, row: dict[str, Any], found: Bodies) -> Finding:
+def whole_body_mean(study: str, row: Mapping[str, Any], found: Bodies) -> Finding:
     """Judge the mean SUVbw of the body.
 
     Notes

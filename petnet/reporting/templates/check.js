@@ -47,6 +47,7 @@
     filter();
   }
 
+  document.getElementById("filters").addEventListener("submit", (event) => event.preventDefault());
   const all = boxes.map((box) => box.value);
   boxes.forEach((box) => box.addEventListener("change", filter));
   what.addEventListener("change", filter);
