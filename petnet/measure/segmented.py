@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from petnet.errors import PetnetError
+from petnet.errors import InputError, PetnetError
 from petnet.files import content_hash, hash_of, read_json, write_json
 from petnet.ingest.quality import implausible_suv
+from petnet.ingest.quality.acquisition_facts import read_sidecar, stated_unit
 from petnet.measure.regions import Reader, lesion_masks, once, union
 from petnet.segmentation import Method, NotSegmented, Segmented, Start
 from petnet.segmentation.cases import Case
 from petnet.segmentation.label_maps import common_voxels, pack
 from petnet.segmentation.peak import SPHERE_RADIUS_MM, sphere_means
 from petnet.units import Region
-from petnet.volume import Volume, read_volume, write_volume
+from petnet.volume import Unit, Volume, read_volume, write_volume
 
 __all__ = ["ROI_COLUMNS", "STATUS_COLUMNS", "VOLUME_COLUMNS", "StudyJob", "segment_study"]
 
@@ -28,8 +29,8 @@ ROI_COLUMNS = (
     "study", "roi", "lesion_uid", "role", "region", "path", "label", "grid", "reader", "method",
 )  # fmt: skip
 VOLUME_COLUMNS = (
-    "study", "roi", "lesion_uid", "role", "region", "reader", "method", "threshold", "basis",
-    "volume_ml", "voxels", "SUVmax", "SUVmean", "SUVpeak", "notes",
+    "study", "roi", "lesion_uid", "role", "region", "reader", "method", "unit", "threshold",
+    "basis", "volume_ml", "voxels", "SUVmax", "SUVmean", "SUVpeak", "notes",
 )  # fmt: skip
 STATUS_COLUMNS = ("study", "roi", "lesion_uid", "reader", "status", "reason")
 Record = dict[str, Any]
@@ -80,10 +81,9 @@ def segment_study(job: StudyJob) -> Record:
     record = job.folder / "masks" / f"{job.file}.json"
     try:
         key = _key(job)
-        if record.is_file():
-            before: Record = read_json(record)
-            if before.get("key") == key and all(_there(job, row) for row in before["rois"]):
-                return before
+        before = _before(record, key)
+        if before is not None and all(_there(job, row) for row in before["rois"]):
+            return before
         made = _made(job)
     except PetnetError as error:
         status = [_status(job, case, str(error)) for case in job.cases]
@@ -91,6 +91,17 @@ def segment_study(job: StudyJob) -> Record:
     described = {"key": key, "method": job.method.name, "settings": asdict(job.method)}
     write_json(record, described | made)
     return described | made
+
+
+def _before(record: Path, key: str) -> Record | None:
+    """Return what an earlier run recorded of the same work; None where there is nothing whole."""
+    try:
+        before = read_json(record) if record.is_file() else None
+    except InputError:  # not as petnet wrote it: the work is done again
+        return None
+    if not isinstance(before, dict) or not {"rois", "volumes", "status"} <= before.keys():
+        return None
+    return before if before.get("key") == key else None
 
 
 def _there(job: StudyJob, row: Mapping[str, Any]) -> bool:
@@ -115,7 +126,8 @@ def _key(job: StudyJob) -> str:
         for c in job.cases
     ]
     references = [drawn(r) for r in job.references if r.region in job.method.needs]
-    return hash_of(VERSION, job.study, job.file, settings, content(job.pet), cases, references)
+    pet = None if job.pet is None else (content(job.pet), _unit(job.pet))
+    return hash_of(VERSION, job.study, job.file, settings, pet, cases, references)
 
 
 def _made(job: StudyJob) -> Record:
@@ -140,11 +152,27 @@ def _made(job: StudyJob) -> Record:
 def _read_pet(path: Path | None) -> Volume:
     if path is None:
         raise NotSegmented("the study has no PET")
-    pet = read_volume(path, "SUVbw", "PT")
+    pet = read_volume(path, _unit(path), "PT")
     fault = implausible_suv(pet)
     if fault:
         raise PetnetError(f"{path}: {fault}")
     return pet
+
+
+def _unit(pet: Path) -> Unit:
+    """Return the kind of SUV that stands beside a PET; SUVbw where nothing does.
+
+    Raises
+    ------
+    InputError
+        It is none that petnet knows.
+    """
+    stated = stated_unit(read_sidecar(pet))
+    for unit in get_args(Unit):
+        if stated == unit and stated.startswith("SUV"):
+            known: Unit = unit
+            return known
+    raise InputError(str(pet), "unit in the sidecar", "a kind of SUV", repr(stated))
 
 
 def _references(job: StudyJob, pet: Volume, read: Reader) -> dict[str, NDArray[np.bool_]]:
@@ -177,13 +205,13 @@ def _notes(found: Sequence[tuple[str, Segmented]]) -> list[tuple[str, ...]]:
 
 def _volume(job: StudyJob, case: Case, one: Segmented, pet: Volume, notes: Sequence[str]) -> Record:
     """Return the row of a lesion in the table of volumes."""
-    mask = one.mask
-    suv = pet.array[mask].astype(np.float64)
+    suv = pet.array[one.box][one.part].astype(np.float64)
     return {
         "study": job.study,
         "roi": case.roi,
         **case.columns,
         "method": one.method,
+        "unit": pet.unit,
         "threshold": one.threshold,
         "basis": "; ".join(f"{name} {value:.6g}" for name, value in one.basis.items()),
         "volume_ml": float(suv.size * pet.voxel_volume_ml),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -79,6 +80,8 @@ def write_segmented(cohort: Cohort, folder: Path, made: Sequence[Record]) -> Non
     studies = cohort.studies.copy()
     for name in ("pet", "ct"):
         studies[name] = [_brought(cohort, path, folder) for path in studies[name]]
+    for path in cohort.studies["pet"]:  # what petnet convert says of it: its unit, the header
+        _brought(cohort, _sidecar(path), folder)
     table = pd.DataFrame(rois, columns=list(ROI_COLUMNS), dtype=object)
     table["label"] = pd.to_numeric(table["label"]).astype("Int64")
     volumes = [row for one in made for row in one["volumes"]]
@@ -109,6 +112,11 @@ def _brought(cohort: Cohort, path: object, folder: Path) -> str | None:
     if source.is_file() and not (target.exists() and target.samefile(source)):
         _link(source, target)
     return name.as_posix()
+
+
+def _sidecar(path: object) -> str | None:
+    """Return the name of what `petnet convert` writes beside a PET."""
+    return re.sub(r"\.nii(\.gz)?$", "", path) + ".json" if isinstance(path, str) else None
 
 
 def _link(source: Path, target: Path) -> None:

@@ -37,14 +37,14 @@ def pack(lesions: Sequence[Segmented]) -> Packed:
     dtype = np.uint8 if len(lesions) <= np.iinfo(np.uint8).max else np.uint16
     made, labels = Packed(), []
     for lesion in lesions:
-        box = _box(lesion)
-        free = (k for k, one in enumerate(made.maps) if not one[box][lesion.part].any())
+        taken = (one[lesion.box][lesion.part].any() for one in made.maps)
+        free = (k for k, some in enumerate(taken) if not some)
         place = next(free, len(made.maps))
         if place == len(made.maps):
             made.maps.append(np.zeros(lesion.shape, dtype=dtype))
             labels.append(0)
         labels[place] += 1
-        made.maps[place][box][lesion.part] = labels[place]
+        made.maps[place][lesion.box][lesion.part] = labels[place]
         made.places.append((place, labels[place]))
     return made
 
@@ -57,7 +57,3 @@ def common_voxels(a: Segmented, b: Segmented) -> int:
         return 0
     cut = (one.part[tuple(map(slice, low - one.corner, high - one.corner))] for one in (a, b))
     return int(np.logical_and(*cut).sum())
-
-
-def _box(lesion: Segmented) -> tuple[slice, ...]:
-    return tuple(map(slice, lesion.corner, np.add(lesion.corner, lesion.part.shape)))

@@ -63,9 +63,14 @@ class Segmented:
     def mask(self) -> NDArray[np.bool_]:
         """The (X, Y, Z) mask on the grid of the image."""
         made = np.zeros(self.shape, dtype=bool)
-        ends = np.add(self.corner, self.part.shape)
-        made[tuple(map(slice, self.corner, ends))] = self.part
+        made[self.box] = self.part
         return made
+
+    @property
+    def box(self) -> tuple[slice, slice, slice]:
+        """Where `part` lies on that grid."""
+        x, y, z = (slice(c, c + n) for c, n in zip(self.corner, self.part.shape, strict=True))
+        return x, y, z
 
 
 @dataclass(frozen=True)

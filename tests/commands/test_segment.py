@@ -170,6 +170,21 @@ def test_percist_takes_the_liver_of_the_study(cohort, tmp_path):
     assert found == pytest.approx(1.5 * suv.mean() + 2 * suv.std(ddof=1), rel=1e-6)
 
 
+def test_the_unit_beside_the_pet_goes_on(cohort, tmp_path):
+    beside = cohort / "images" / "A" / "pet.json"
+    beside.write_text(json.dumps({"suv": {"unit": "SUVlbm"}}))
+    out = tmp_path / "out"
+    segment(cohort, out, "segmentation=percist_liver", "segmentation.sphere_mm=null")
+    volumes = table(out / "percist_liver", "volumes")
+    assert volumes["unit"].tolist() == ["SUVlbm"] * 2
+    assert not volumes["notes"].astype(str).str.contains("asks for SUVlbm").any()
+    assert (out / "percist_liver" / "images" / "A" / "pet.json").samefile(beside)
+    beside.write_text(json.dumps({"suv": {"unit": "Bq/ml"}}))
+    code, text = segment(cohort, out, "segmentation=percent_41")
+    assert code == 1
+    assert text.count("unit in the sidecar: expected a kind of SUV, but got 'Bq/ml'") == 2
+
+
 def contents(folder):
     files = (p for p in sorted(folder.rglob("*")) if p.is_file())
     return {str(p.relative_to(folder)): p.read_bytes() for p in files}
@@ -182,7 +197,7 @@ def test_going_on_is_the_same_as_starting_afresh(cohort, tmp_path):
     before = contents(made)
     kept = (made / "masks" / "A-1.nii.gz").stat().st_mtime_ns
     (made / "rois.csv").unlink()
-    (made / "masks" / "B-1.json").unlink()
+    (made / "masks" / "B-1.json").write_text("{}")
     (made / "masks" / "C-1.nii.gz").unlink()
     (made / "masks" / ".tmp-half.nii.gz").write_bytes(b"x")
     assert segment(cohort, out, "data.workers=2")[0] == 0
