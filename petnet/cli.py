@@ -32,6 +32,7 @@ __all__ = ["VERBS", "config_folder", "main"]
 
 VERBS = {
     "simulate": "write a simulated cohort with known truth",
+    "convert": "turn DICOM PET/CT and delineations into a cohort, every series accounted for",
     "check": "look at every image, mask and table row of a cohort",
     "segment": "delineate lesions by thresholds or gradients from seeds, boxes or rough masks",
     "extract": "compute radiomics and lesion quantities of a cohort into one table",

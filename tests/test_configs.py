@@ -11,11 +11,12 @@ FOLDER = config_folder()
 GROUPS = sorted(
     (path.parent.name, path.stem) for path in FOLDER.glob("*/*.yaml") if path.parent.name != "hydra"
 )
-VERB_OF = {"simulation": "simulate", "segmentation": "segment"}
+VERB_OF = {"simulation": "simulate", "segmentation": "segment", "regions": "convert"}
 # Choices that ask the task for something that the default task does not have.
 TASK_OF = {"lr_metabolic": "nodal", "lr_ct": "nodal"}
 GIVEN = {
-    "simulate": ["out=x"], "check": ["cohort=x"], "extract": ["cohort=x"], "train": ["cohort=x"],
+    "simulate": ["out=x"], "convert": ["input=x", "out=y"], "check": ["cohort=x"],
+    "extract": ["cohort=x"], "train": ["cohort=x"],
     "predict": ["cohort=x", "run=x"], "report": ["run=x"],
     "segment": ["cohort=x", "out=y"], "diff": ["runs=[x,y]"], "selftest": [],
 }  # fmt: skip

@@ -50,6 +50,13 @@ RULES = {
     "roles": Rule("a list of roles, or null", lambda v: isinstance(v, list) and bool(v)),
     "debug": SWITCH,
     "overwrite": SWITCH,
+    "suv": _one_of("SUVbw", "SUVlbm", "SUVbsa", "SUVibw"),
+    "lean_body_mass": _one_of("janmahasatian", "james120", "james128"),
+    "tilt": _one_of("refuse", "correct"),
+    "keep_identifiers": SWITCH,
+    "same_timepoint_days": _whole(0),
+    "threshold": Rule("a number above 0, up to 1", _is_share),
+    "split_components": SWITCH,
     "workers": _whole(1),
     "data.workers": _whole(1),
     "data.allow_outside": SWITCH,
@@ -66,9 +73,9 @@ RULES = {
     "model.grid": Rule("a list of values for each of its names", _is_grid),
     "model.resampler.k_neighbors": _whole(1),
 }
-PATHS = ("cohort", "run", "runs", "out", "data.cache")
-OPTIONAL = ("permute", "roles", "out", "model.max_correlation", "model.grid")  # may be null
-FOLDER_MAKERS = ("simulate", "segment", "train")  # their `out` is a folder, not a file
+PATHS = ("input", "cohort", "run", "runs", "out", "key", "data.cache")
+OPTIONAL = ("permute", "roles", "out", "key", "model.max_correlation", "model.grid")  # may be null
+FOLDER_MAKERS = ("simulate", "convert", "segment", "train")  # their `out` is a folder, not a file
 
 
 def check_settings(verb: str, config: DictConfig) -> None:

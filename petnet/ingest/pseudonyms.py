@@ -1,8 +1,8 @@
 """Pseudonyms of patients, centres, series and files, and the key that leads back from them.
 
 The key is a folder of CSV files, kept apart from the cohort. What stands in it keeps its pseudonym;
-what is new gets the next number, in sorted order. So the same tree gets the same pseudonyms, and a
-tree that grows does not rename what was there.
+what is new gets the next number, in an order that the tree alone decides. So the same tree gets the
+same pseudonyms, and a tree that grows does not rename what was there.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def read_key(folder: Path, table: str) -> Rows:
 def assign(
     known: Mapping[tuple[str, ...], str], wanted: Iterable[tuple[str, ...]], form: str
 ) -> dict[tuple[str, ...], str]:
-    """Give a pseudonym to each identity: the known one, or the next number in sorted order.
+    """Give a pseudonym to each identity: the known one, or the next number, in the order wanted.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def assign(
     ]
     following = max(numbers, default=0) + 1
     made: dict[tuple[str, ...], str] = {}
-    for identity in sorted(set(wanted)):
+    for identity in dict.fromkeys(wanted):
         if identity in known:
             made[identity] = known[identity]
         else:

@@ -2,33 +2,33 @@
 
 Names of regions, algorithms and scanners enter the tables, and header values enter the sidecars.
 Removed from them are the patient's names and ids, the centre's and staff's names, UIDs, and dates.
-A date becomes the number of days since the scan, which is all that a rule of SUV can need of it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from functools import cached_property
 from typing import Any
 
 __all__ = ["Scrubber", "secrets_of"]
 
-REMOVED = "removed"
+REMOVED, DAY = "removed", "(date)"
 UID = re.compile(r"(?<![\d.])[0-2](?:\.\d+){4,}(?![\d])")
+# 20250131, also where a time follows; 2025-01-31; 31.01.2025
 DATE = re.compile(
-    r"(?<!\d)(?:(?P<y>(?:19|20)\d\d)(?P<m>0[1-9]|1[0-2])(?P<d>0[1-9]|[12]\d|3[01])"
-    r"|(?P<y2>(?:19|20)\d\d)[-./](?P<m2>0?[1-9]|1[0-2])[-./](?P<d2>0?[1-9]|[12]\d|3[01])"
-    r"|(?P<d3>0?[1-9]|[12]\d|3[01])[-./](?P<m3>0?[1-9]|1[0-2])[-./](?P<y3>(?:19|20)\d\d))"
-    r"(?=\d{2,6}(?:\D|$)|\D|$)"
+    r"(?<!\d)(?:(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
+    r"|(?:19|20)\d\d[-./](?:0?[1-9]|1[0-2])[-./](?:0?[1-9]|[12]\d|3[01])"
+    r"|(?:0?[1-9]|[12]\d|3[01])[-./](?:0?[1-9]|[12]\d|3[01])[-./](?:19|20)\d\d)"
+    r"(?=(?:\d\d){0,3}(?!\d))"
 )
 NAME_PARTS = re.compile(r"[\s^=,;\\]+")
 PERSONS = (
     "PatientName", "OtherPatientNames", "PatientBirthName", "PatientMotherBirthName",
     "ReferringPhysicianName", "PerformingPhysicianName", "OperatorsName", "PhysiciansOfRecord",
     "NameOfPhysiciansReadingStudy", "RequestingPhysician", "ContentCreatorName", "ReviewerName",
+    "Reader",
 )  # fmt: skip
 # Words that our own sentences use, or that stand where a name was taken out
 VOCABULARY = frozenset((
@@ -62,23 +62,19 @@ class Scrubber:
     secrets : frozenset of str
         Of four characters and more they are removed wherever they stand; shorter ones where they
         are a word of their own, and not a number (an id "12" is no secret in "lesion 12").
-    scan_day : date or None
-        What dates are counted from; without it they are removed.
+    dates : bool
+        Whether dates stay.
     """
 
     secrets: frozenset[str]
-    scan_day: date | None = None
-
-    @classmethod
-    def of(cls, secrets: Iterable[str], scan_day: date | None = None) -> Scrubber:
-        """Build from any iterable of texts."""
-        return cls(frozenset(secrets), scan_day)
+    dates: bool = False
 
     def text(self, text: str) -> str:
-        """Return text with secrets and UIDs removed, and dates as days since the scan."""
+        """Return text with secrets, UIDs and dates removed."""
         if self._pattern is not None:
             text = self._pattern.sub(REMOVED, text)
-        return DATE.sub(self._days, UID.sub(REMOVED, text))
+        text = UID.sub(REMOVED, text)
+        return text if self.dates else DATE.sub(DAY, text)
 
     def value(self, value: Any) -> Any:
         """Return JSON-like values with every text in them scrubbed; keys stay."""
@@ -97,16 +93,3 @@ class Scrubber:
         parts = [re.escape(s) for s in sorted(anywhere, key=lambda s: (-len(s), s))]
         parts += [rf"(?<![^\W_]){re.escape(s)}(?![^\W_])" for s in sorted(alone)]
         return re.compile("|".join(parts), re.IGNORECASE) if parts else None
-
-    def _days(self, found: re.Match[str]) -> str:
-        parts = found.groupdict()
-        for end in ("", "2", "3"):
-            if parts[f"y{end}"]:
-                year, month, day = (int(parts[f"{name}{end}"]) for name in "ymd")
-        try:
-            days = (date(year, month, day) - self.scan_day).days if self.scan_day else None
-        except ValueError:  # 31 February
-            days = None
-        if days is None:
-            return "(date)"
-        return f"(day {days:+d})" if days else "(day 0)"

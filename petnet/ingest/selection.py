@@ -23,7 +23,7 @@ from typing import Literal
 from petnet.ingest.refusal import tag_name
 from petnet.ingest.series_header import SeriesHeader
 
-__all__ = ["Exclusion", "Use", "classify", "states_correction"]
+__all__ = ["Exclusion", "Use", "classify", "is_pet", "states_correction"]
 
 Use = Literal["pet", "ct", "rtstruct", "seg"]
 STORAGE = "1.2.840.10008.5.1.4.1.1."
@@ -98,12 +98,19 @@ class Exclusion:
 
 def classify(header: SeriesHeader) -> Use | Exclusion:
     """Say what a series is used as, or why it is not, from its first header alone."""
+    if not header.uid:
+        return _because("SeriesInstanceUID", "a UID", "none")
     if header.fault is not None:
         return Exclusion(header.fault.tag, header.fault.reason)
     use = _use(header)
     if isinstance(use, Exclusion) or use in ("rtstruct", "seg"):
         return use
     return _picture(header) or (_not_pet if use == "pet" else _not_ct)(header) or use
+
+
+def is_pet(header: SeriesHeader) -> bool:
+    """Tell whether a series is PET of any kind, usable or not."""
+    return USES.get(header.sop_class.removeprefix(STORAGE)) == "pet"
 
 
 def states_correction(header: SeriesHeader) -> bool:

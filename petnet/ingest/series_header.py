@@ -14,7 +14,7 @@ from petnet.ingest.refusal import Refused, tag_name
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-__all__ = ["IDENTIFYING", "SeriesHeader", "read_series_header"]
+__all__ = ["IDENTIFYING", "READER", "TRACER", "TRACER_CODE", "SeriesHeader", "read_series_header"]
 
 # Attributes whose values must not be found in any output; `PatientSex` tells patients apart
 IDENTIFYING = (
@@ -23,7 +23,7 @@ IDENTIFYING = (
     "InstitutionName", "InstitutionAddress", "ReferringPhysicianName", "PerformingPhysicianName",
     "OperatorsName", "PhysiciansOfRecord", "NameOfPhysiciansReadingStudy",
     "PatientAddress", "PatientTelephoneNumbers", "RequestingPhysician", "ContentCreatorName",
-    "ReviewerName",
+    "ReviewerName", "Reader",
 )  # fmt: skip
 KIND = (
     "PatientSex", "Modality", "ImageType", "SeriesType", "SeriesDescription", "SeriesNumber",
@@ -32,6 +32,7 @@ KIND = (
     "StudyDate", "SeriesDate", "AcquisitionDate",
     "StudyTime", "SeriesTime", "AcquisitionTime",
 )  # fmt: skip
+READER = "Reader"  # who delineated: ROIInterpreter of a structure set, creator of a segmentation
 TRACER, TRACER_CODE = "Radiopharmaceutical", "RadiopharmaceuticalCodeSequence"
 MULTI_FRAME = frozenset(
     f"1.2.840.10008.5.1.4.1.1.{number}" for number in ("130", "128.1", "2.1", "2.2")
@@ -88,7 +89,8 @@ def read_series_header(files: Sequence[FoundFile]) -> SeriesHeader:
     try:
         dataset, _ = read_header(files[0].path)
         with lenient():
-            values |= _texts(dataset, (*IDENTIFYING, *KIND)) | _other_ids(dataset)
+            values |= _texts(dataset, (*IDENTIFYING[:-1], *KIND)) | _other_ids(dataset)
+            values |= {READER: reader} if (reader := _readers(dataset)) else {}
             frame = _first_frame(dataset, files[0].sop_class)
             values |= _texts(frame, KIND)
             values |= {key: value for key, value in _tracer(frame) if value}
@@ -131,6 +133,15 @@ def _other_ids(dataset: Dataset) -> dict[str, str]:
     items = dataset.get("OtherPatientIDsSequence") or ()
     ids = [_text(dataset, "OtherPatientIDs"), *(_text(item, "PatientID") for item in items)]
     return {"OtherPatientIDs": "\\".join(part for part in ids if part)} if any(ids) else {}
+
+
+def _readers(dataset: Dataset) -> str:
+    """Return who drew the regions of a structure set or a segmentation."""
+    observed = dataset.get("RTROIObservationsSequence") or ()
+    names = [_text(item, "ROIInterpreter") for item in observed]
+    if _text(dataset, "Modality") == "SEG":
+        names.append(_text(dataset, "ContentCreatorName"))
+    return "\\".join(dict.fromkeys(name for name in names if name))
 
 
 def _tracer(dataset: Dataset) -> Iterator[tuple[str, str]]:
