@@ -23,6 +23,7 @@ __all__ = [
     "check_same_grid",
     "describe_grid",
     "is_oriented",
+    "label_values",
     "mask_of",
     "read_mask",
     "read_stored",
@@ -309,7 +310,7 @@ def read_mask(path: Path, label: int | None = None) -> Volume:
 
 def mask_of(stored: StoredImage, label: int | None, source: Path) -> Volume:
     """Take one label of a label map that is already read; `read_mask` says what and when not."""
-    values = _label_values(source, stored)
+    values = label_values(stored, source)
     mask = values > 0 if label is None else values == label
     if not mask.any():
         present = np.unique(values)[:20].astype(float).tolist()
@@ -318,8 +319,14 @@ def mask_of(stored: StoredImage, label: int | None, source: Path) -> Volume:
     return Volume(mask, stored.affine, "label", "MASK")
 
 
-def _label_values(path: Path, stored: StoredImage) -> NDArray[Any]:
-    """Return the labels; fractions (interpolated masks, probabilities) have no rule, so none."""
+def label_values(stored: StoredImage, source: Path) -> NDArray[Any]:
+    """Return the labels; fractions (interpolated masks, probabilities) have no rule, so none.
+
+    Raises
+    ------
+    InputError
+        Values that are no whole numbers.
+    """
     if stored.array.dtype.kind in "biu" and (stored.slope, stored.intercept) == (1.0, 0.0):
         return stored.array
     values: NDArray[Any] = stored.array.astype(np.float64) * stored.slope + stored.intercept
@@ -328,7 +335,7 @@ def _label_values(path: Path, stored: StoredImage) -> NDArray[Any]:
         whole = np.abs(values - near) <= LABEL_TOLERANCE
     if not whole.all():
         found = f"{int((~whole).sum())} voxels with values such as {values[~whole][0]:.4g}"
-        raise InputError(str(path), "mask", "whole numbers (labels)", found)
+        raise InputError(str(source), "mask", "whole numbers (labels)", found)
     return near
 
 

@@ -26,6 +26,14 @@ class Steps:
     signs: tuple[int, int, int]
     start: tuple[int, int, int]
 
+    def of_part(self, box: Sequence[slice]) -> Steps:
+        """Return how a part of the grid lies, counted from its own first voxel."""
+        start = list(self.start)
+        for source, target in enumerate(self.axes):
+            start[target] += self.signs[source] * box[source].start
+        x, y, z = start
+        return Steps(self.axes, self.signs, (x, y, z))
+
 
 def steps_between(
     source_shape: Sequence[int],
