@@ -62,6 +62,7 @@ def _joined(value: Any) -> str:
 def items_of(dataset: Dataset | None, tag: int) -> list[Dataset]:
     """Return the items of a sequence; none where it is absent, empty or no sequence at all."""
     from pydicom import Dataset
+    from pydicom.errors import BytesLengthException
     from pydicom.sequence import Sequence
 
     if dataset is None or tag not in dataset:
@@ -70,7 +71,10 @@ def items_of(dataset: Dataset | None, tag: int) -> list[Dataset]:
         try:
             value: Any = dataset[tag].value
             items = list(value) if isinstance(value, Sequence) else []
-        except BROKEN:  # bytes that are no items: what they should hold is missing, and named so
+        except (
+            *BROKEN,
+            BytesLengthException,
+        ):  # bytes that are no items: what they should hold is missing, and named so
             return []
     return [item for item in items if isinstance(item, Dataset)]
 
