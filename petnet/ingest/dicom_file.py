@@ -42,7 +42,8 @@ PIXELS = frozenset({0x7FE00008, 0x7FE00009, PIXEL_DATA})
 LONG_VRS = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "UC", "UN", "UR", "UT", "SV", "UV"})
 UNDEFINED_LENGTH = 0xFFFFFFFF
 FIRST_BYTES = 2**16  # holds the header of nearly every classic file
-MOST_DEFLATED = 2**29  # bytes: a bound for files that inflate without end
+MOST_HEADER = 2**28  # bytes read; a multi-frame file of thousands of frames has some 2**24
+MOST_ZEROS = 256  # reads of nothing but zeros, one after the other
 #: What pydicom raises on malformed files and values.
 BROKEN = (
     ArithmeticError,
@@ -154,10 +155,39 @@ def parse_head(file: BinaryIO, stop: Callable[[int], bool], first_bytes: int) ->
             return head
     except BROKEN:  # perhaps only cut off
         pass
-    return _parse(file, stop)
+    return _parse(_Guarded(file), stop)
 
 
-def _parse(stream: BinaryIO, stop: Callable[[int], bool]) -> Head:
+class _Guarded:
+    """A stream that ends a parser which has lost its way: in zeros, or in far too many bytes.
+
+    pydicom reads on as long as there is a file, and takes a run of zeros for as many elements.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._left, self._zeros = stream, MOST_HEADER, 0
+        self.seek, self.tell = stream.seek, stream.tell
+
+    def read(self, size: int = -1) -> bytes:
+        """Read as any stream does.
+
+        Raises
+        ------
+        ValueError
+            More than a header can have been read, or nothing but zeros for long.
+        """
+        self._left -= 16 + max(size, 0)  # 16: so many small reads are an end too
+        if size < 0 or self._left < 0:
+            raise ValueError("a header without end")
+        data = self._stream.read(size)
+        if len(data) <= 8:
+            self._zeros = 0 if data.strip(b"\0") else self._zeros + 1
+            if self._zeros > MOST_ZEROS:
+                raise ValueError("zeros instead of a header")
+        return data
+
+
+def _parse(stream: Any, stop: Callable[[int], bool]) -> Head:
     from pydicom.filereader import read_dataset
 
     stopped: list[tuple[int, str | None, int]] = []
@@ -169,11 +199,13 @@ def _parse(stream: BinaryIO, stop: Callable[[int], bool]) -> Head:
 
     stream.seek(0)
     body, syntax, implicit, little = skip_meta(stream)
+    if syntax == DEFLATED:
+        body = _Guarded(body)
     dataset = read_dataset(body, implicit, little, stop_when=stop_when)
     return Head(dataset, syntax, little, body.tell(), stopped[-1] if stopped else None)
 
 
-def skip_meta(stream: BinaryIO, most: int = MOST_DEFLATED) -> tuple[BinaryIO, str, bool, bool]:
+def skip_meta(stream: Any, most: int = MOST_HEADER) -> tuple[Any, str, bool, bool]:
     """Read preamble and file meta information, where there are any.
 
     Parameters
@@ -197,7 +229,7 @@ def skip_meta(stream: BinaryIO, most: int = MOST_DEFLATED) -> tuple[BinaryIO, st
     meta = read_dataset(stream, False, True, stop_when=lambda tag, vr, length: tag >> 16 != 2)
     syntax = _syntax(meta)
     if syntax == DEFLATED:
-        return _inflate(stream.read(MOST_DEFLATED), most), syntax, False, True
+        return _inflate(stream.read(MOST_HEADER // 2), most), syntax, False, True
     if not syntax:
         syntax = _guess(stream)
     return stream, syntax, syntax == IMPLICIT_LITTLE, syntax != EXPLICIT_BIG

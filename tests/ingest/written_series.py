@@ -86,7 +86,7 @@ def save(ds, path, syntax=ExplicitVRLittleEndian):
         width = ds.BitsAllocated // 8
         ds["PixelData"].value = np.frombuffer(ds.PixelData, f"<u{width}").byteswap().tobytes()
     implicit = syntax == ImplicitVRLittleEndian
-    pydicom.dcmwrite(path, ds, implicit_vr=implicit, little_endian=little)
+    pydicom.dcmwrite(path, ds, implicit_vr=implicit, little_endian=little, enforce_file_format=True)
     return path
 
 
