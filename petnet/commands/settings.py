@@ -50,6 +50,7 @@ RULES = {
     "roles": Rule("a list of roles, or null", lambda v: isinstance(v, list) and bool(v)),
     "debug": SWITCH,
     "overwrite": SWITCH,
+    "format": _one_of("nifti", "dicom"),
     "suv": _one_of("SUVbw", "SUVlbm", "SUVbsa", "SUVibw"),
     "lean_body_mass": _one_of("janmahasatian", "james120", "james128"),
     "tilt": _one_of("refuse", "correct"),

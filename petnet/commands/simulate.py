@@ -17,8 +17,11 @@ log = logging.getLogger(__name__)
 def run(config: DictConfig) -> int:
     """Write the cohort; returns the number of failures, which is 0."""
     out = Path(config.out)
-    build(config.simulation, "simulation").write(
-        out, workers=config.workers, overwrite=config.overwrite
-    )
+    cohort = build(config.simulation, "simulation")
+    if config.format == "dicom":
+        from petnet.simulation.dicom.tree import DicomCohort
+
+        cohort = DicomCohort(cohort)
+    cohort.write(out, workers=config.workers, overwrite=config.overwrite)
     log.info("the cohort is in %s", out)
     return 0

@@ -91,7 +91,8 @@ def write_cohort(
     for table in parts[0]:
         rows = [row for part in parts for row in part[table]]
         write_text(folder / f"{table}.csv", csv_text(rows, COLUMNS.get(table)))
-    names = sorted(f"{path.relative_to(folder)}" for path in (folder / "images").rglob("*.nii.gz"))
+    files = [*(folder / "images").rglob("*.nii.gz"), *(folder / "dicom").rglob("*")]
+    names = sorted(f"{path.relative_to(folder)}" for path in files if path.is_file())
     tables = [f"{table}.csv" for table in parts[0]]
     write_json(folder / RECORD, {**record, "complete": True, "files": [*tables, *names]})
     shutil.rmtree(folder / PARTS)
@@ -120,7 +121,7 @@ def _already_there(folder: Path, record: Mapping[str, Any], overwrite: bool) -> 
             ", ".join(f"{k}={before.get(k)}" for k in changed) or "another version of it",
             "Choose another folder or set overwrite=true",
         )
-    for name in ("images", PARTS):
+    for name in ("images", "dicom", PARTS):
         shutil.rmtree(folder / name, ignore_errors=True)
     for name in (*(f"{t}.csv" for t in ("studies", "rois", "targets", "truth")), RECORD):
         (folder / name).unlink(missing_ok=True)

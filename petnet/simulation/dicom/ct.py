@@ -16,7 +16,7 @@ from petnet.simulation.dicom.files import (
     planes_of,
     save,
     set_moment,
-    uid,
+    slice_uid,
 )
 from petnet.simulation.dicom.records import Examination, SeriesLabel, Written
 from petnet.volume import Volume
@@ -61,8 +61,9 @@ def write_ct(
         item.update(header)
         planes.place(item, k)
         item.InstanceNumber = number
-        item.SOPInstanceUID = uid(header.SeriesInstanceUID, k)
+        item.SOPInstanceUID = slice_uid(header.SeriesInstanceUID, k)
         item.PixelData = np.ascontiguousarray(stored[:, :, k].T).tobytes()
         name = storage.names.format(number=number, uid=item.SOPInstanceUID)
         paths.append(save(item, folder / name, storage.syntax))
-    return Written(header.SeriesInstanceUID, tuple(paths))
+    uids = tuple(slice_uid(header.SeriesInstanceUID, k) for k in range(slices))
+    return Written(header.SeriesInstanceUID, header.SOPClassUID, uids, tuple(paths))

@@ -85,7 +85,8 @@ def write_enhanced_pet(
     ]
     file.PixelData = stored[:, :, by_frame].transpose(2, 1, 0).astype("<i2").tobytes()
     path = save(file, folder / storage.names.format(number=1, uid=file.SOPInstanceUID))
-    return Written(file.SeriesInstanceUID, (path,) * slices, tuple(factors))
+    uids = (file.SOPInstanceUID,) * slices
+    return Written(file.SeriesInstanceUID, file.SOPClassUID, uids, (path,) * slices, tuple(factors))
 
 
 def _file_header(
@@ -95,6 +96,8 @@ def _file_header(
     header.SOPClassUID = EnhancedPETImageStorage
     header.SOPInstanceUID = uid(header.SeriesInstanceUID, "file")
     header.InstanceNumber = 1
+    if not style.weighed:
+        header.PatientWeight = None
     header.ImageType = FRAME_TYPE
     del header.AcquisitionDate, header.AcquisitionTime
     header.AcquisitionDateTime = _moment(examination.start)

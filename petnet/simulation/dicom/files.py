@@ -34,11 +34,13 @@ __all__ = [
     "base_header",
     "coded",
     "decimal",
+    "geometric",
     "grey_levels",
     "oriented",
     "planes_of",
     "save",
     "set_moment",
+    "slice_uid",
     "tilted",
     "uid",
 ]
@@ -101,13 +103,13 @@ class Planes:
 
     def describe(self, dataset: Dataset) -> None:
         """Write what all slices share."""
-        dataset.ImageOrientationPatient = _geometric(self.orientation)
-        dataset.PixelSpacing = _geometric(self.spacing)
-        dataset.SliceThickness = _geometric([self.thickness])[0]
+        dataset.ImageOrientationPatient = geometric(self.orientation)
+        dataset.PixelSpacing = geometric(self.spacing)
+        dataset.SliceThickness = geometric([self.thickness])[0]
 
     def place(self, dataset: Dataset, k: int) -> None:
         """Write where slice `k` is."""
-        dataset.ImagePositionPatient = _geometric(self.positions[k])
+        dataset.ImagePositionPatient = geometric(self.positions[k])
 
 
 def uid(*parts: object) -> str:
@@ -115,12 +117,17 @@ def uid(*parts: object) -> str:
     return str(generate_uid(entropy_srcs=["petnet simulation", *(str(part) for part in parts)]))
 
 
+def slice_uid(series_uid: str, k: int) -> str:
+    """Return SOPInstanceUID of slice `k` of a volume that is written one file a slice."""
+    return uid(series_uid, k)
+
+
 def decimal(value: float) -> str:
     """Return a number as DS: at most 16 characters, hence some ten digits."""
     return str(format_number_as_ds(float(value) + 0.0))  # -0 becomes 0
 
 
-def _geometric(values: Iterable[float]) -> list[str]:
+def geometric(values: Iterable[float]) -> list[str]:
     """Return mm and cosines as DS, to a millionth; NIfTI has kept them as 32 bits."""
     return [decimal(round(float(value), 6)) for value in values]
 
@@ -143,10 +150,11 @@ def oriented(volume: Volume, orientation: Literal["axial", "sagittal", "coronal"
 
     The axes must run along those of the patient, or nearly.
     """
-    wanted = nib.orientations.axcodes2ornt(tuple(ORIENTATIONS[orientation]))
-    change = nib.orientations.ornt_transform(nib.io_orientation(volume.affine), wanted)
-    array = nib.orientations.apply_orientation(volume.array, change)
-    affine = volume.affine @ nib.orientations.inv_ornt_aff(change, volume.array.shape)
+    of: Any = nib.orientations
+    wanted = of.axcodes2ornt(tuple(ORIENTATIONS[orientation]))
+    change = of.ornt_transform(of.io_orientation(volume.affine), wanted)
+    array = of.apply_orientation(volume.array, change)
+    affine = volume.affine @ of.inv_ornt_aff(change, volume.array.shape)
     return Volume(array, affine, volume.unit, volume.modality, volume.tracer)
 
 

@@ -19,7 +19,7 @@ from petnet.simulation.dicom.files import (
     planes_of,
     save,
     set_moment,
-    uid,
+    slice_uid,
 )
 from petnet.simulation.dicom.pet_values import Bed, PetStyle, beds_of, decay_factor, suv_factor
 from petnet.simulation.dicom.records import Examination, Injection, SeriesLabel, Written
@@ -74,12 +74,13 @@ def write_pet(
         _describe_slice(item, beds[k], examination, injection, style)
         planes.place(item, k)
         item.InstanceNumber, item.ImageIndex = number, number
-        item.SOPInstanceUID = uid(header.SeriesInstanceUID, k)
+        item.SOPInstanceUID = slice_uid(header.SeriesInstanceUID, k)
         item.RescaleSlope, item.RescaleIntercept = slopes[k], "0"
         item.PixelData = np.ascontiguousarray(stored[:, :, k].T).astype("<i2").tobytes()
         name = storage.names.format(number=number, uid=item.SOPInstanceUID)
         paths.append(save(item, folder / name, storage.syntax))
-    return Written(header.SeriesInstanceUID, tuple(paths), tuple(factors))
+    uids = tuple(slice_uid(header.SeriesInstanceUID, k) for k in range(slices))
+    return Written(header.SeriesInstanceUID, header.SOPClassUID, uids, tuple(paths), tuple(factors))
 
 
 def needed_injection(examination: Examination) -> Injection:
@@ -141,6 +142,8 @@ def _series_header(
     header.ReconstructionMethod = examination.scanner.reconstruction
     header.CollimatorType = "NONE"
     header.RadiopharmaceuticalInformationSequence = [injection_item(injection, style)]
+    if not style.weighed:
+        header.PatientWeight = None
     if style.reprocessed:
         set_moment(header, "Series", examination.start + REPROCESSED_AFTER)
     if examination.scanner.vendor == "GE":

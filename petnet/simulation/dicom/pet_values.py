@@ -45,6 +45,8 @@ class PetStyle:
     one_slope : bool
         One RescaleSlope for all slices, else one for each.
     attenuation_corrected : bool
+    weighed : bool
+        Else PatientWeight is empty: values are stored, but no SUV can be had from them.
     """
 
     units: Literal["BQML", "GML", "CM2ML", "CNTS"] = "BQML"
@@ -59,6 +61,7 @@ class PetStyle:
     injected: Literal["both", "datetime", "time"] = "both"
     one_slope: bool = False
     attenuation_corrected: bool = True
+    weighed: bool = True
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ def suv_factor(
         return weight / _mass_kg(style.suv_type, person)
     if style.units == "CM2ML":
         height = _needed(person.height_m)
-        area_cm2 = 71.84 * weight**0.425 * (100 * height) ** 0.725  # Du Bois 1916
+        area_cm2 = 71.84 * math.pow(weight, 0.425) * math.pow(100 * height, 0.725)  # Du Bois 1916
         return weight * 1e3 / area_cm2
     return weight * 1e3 / _dose(style, bed, start, injection)
 

@@ -142,12 +142,17 @@ class Written:
 
     Attributes
     ----------
+    sop_class : str
+    sop_uids : tuple of str
+        SOPInstanceUID of each slice, in the order of the volume's; one file may hold them all.
     paths : tuple of Path
-        In the order of the volume's slices.
+        In the same order.
     factors : tuple of float
         Of PET: SUVbw of a rescaled value of 1, by slice; else none.
     """
 
     series_uid: str
+    sop_class: str
+    sop_uids: tuple[str, ...]
     paths: tuple[Path, ...]
     factors: tuple[float, ...] = ()
