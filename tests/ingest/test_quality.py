@@ -131,4 +131,8 @@ def test_real_patients_have_no_error(reference, tmp_path):
     cohort = read_cohort(tmp_path)
     object.__setattr__(cohort, "root", reference / "sts")
     for study in cohort.studies.to_dict("records"):
-        assert {f.severity for f in check_study(cohort, study)} <= {"ok", "not assessable", "warning"}
+        assert {f.severity for f in check_study(cohort, study)} <= {
+            "ok",
+            "not assessable",
+            "warning",
+        }

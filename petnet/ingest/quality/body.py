@@ -13,7 +13,7 @@ __all__ = ["Agreement", "Bodies", "agreement", "axial_axis", "bodies", "free_sha
 
 BODY_HU = -500.0
 AIR_HU = -930.0  # thinner than lungs
-BODY_SUV = 0.15
+BODY_SHARE = 0.25  # of the median uptake of the body, so that a wrong scale moves no outline
 COARSE_MM = 4.0  # outlines need no finer voxels
 BLUR_MM = 4.0  # of the PET, whose noise has no outline
 TABLE_MM = 6.0  # what is thinner than twice this is no part of the body
@@ -21,7 +21,7 @@ PART_OF_LARGEST = 0.2  # legs and arms are parts of their own where the field be
 LEAST_SURFACE = 100  # voxels of free surface that a shift can be told from
 LEAST_SPREAD = 0.08  # of the normals along an axis; 0.5 for a cylinder across its own
 LEAST_FREE = 0.85  # of the outline that must not be cut off by the field
-ROUNDS = 6
+ROUNDS, LEVEL_ROUNDS = 6, 6
 
 Mask = NDArray[np.bool_]
 
@@ -134,7 +134,13 @@ def _pet_body(suv: NDArray[np.float32], affine: NDArray[np.float64]) -> Mask:
     from scipy.ndimage import gaussian_filter
 
     blurred = gaussian_filter(suv, BLUR_MM / _spacing(affine) / 2.355, mode="nearest")
-    return _filled(_large(blurred > BODY_SUV), axial_axis(affine))
+    uptake = blurred[blurred > 0]
+    if not uptake.size:
+        return np.zeros(suv.shape, dtype=bool)
+    level = float(uptake.mean())
+    for _ in range(LEVEL_ROUNDS):
+        level = float(np.median(uptake[uptake >= BODY_SHARE * level]))
+    return _filled(_large(blurred > BODY_SHARE * level), axial_axis(affine))
 
 
 def _ct_body(hu: NDArray, seen: Mask, affine: NDArray[np.float64]) -> Mask:

@@ -20,9 +20,9 @@ CHECKS: dict[str, str] = {
     "ct": "The CT can be read, says where it lies, and holds Hounsfield units.",
     "field of view": "Share of the PET's box that the CT's box covers.",
     "body outline": (
-        "Body outlines of PET (SUV above 0.15) and CT (above −500 HU, table taken off): their Dice "
-        "and the shift between them. Warned of when the shift is over 10 mm and over two PET "
-        "voxels, or the Dice below 0.8."
+        "Body outlines of PET (above a quarter of the body's median uptake) and CT (above −500 HU, "
+        "the table taken off): their Dice and the shift between them. Warned of when the shift is "
+        "over 10 mm and over two PET voxels, or the Dice below 0.8."
     ),
     "regions": "At least one region is delineated.",
     "mask": "The mask can be read, lies on its image's grid, and its volume is that of a lesion.",
