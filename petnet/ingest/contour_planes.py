@@ -21,6 +21,7 @@ Array = NDArray[np.float64]
 COPLANAR_MM = 0.1  # points this near a plane lie in it; ContourData has two or three decimals
 LARGEST_DISTANCE_MM = 10.0  # contours farther apart are parts of their own, however many they are
 GAP = 1.5  # in plane distances; a wider step between two planes is a gap in the structure
+ON_SLICE = 0.1  # slices; a plane this near a slice was drawn on it
 WIDTH_MM = 1e-4  # a contour narrower than this encloses nothing
 ROUNDING = 1e-9  # of slopes and shifts, in voxels
 
@@ -64,11 +65,17 @@ class Layers:
 def layers_of(contours: Sequence[Array], affine: Array) -> Layers:
     """Sort contours into planes, and give each plane the layer for which it stands.
 
-    Contours whose positions along the normal differ by less than 0.1 mm share a plane. The plane
-    distance is the median step from plane to plane (of two middle ones the smaller) among steps of
-    up to 10 mm; where there is none, as for a single plane, it is the image's slice distance along
-    the normal. A layer ends half-way to the next plane, or half a plane distance away where the
-    next plane is more than 1.5 plane distances off: that is a gap in the structure and stays one.
+    Contours whose positions along the normal differ by less than 0.1 mm share a plane. A layer ends
+    half-way to the next plane; or half a plane distance away, where the next plane is more than 1.5
+    plane distances off: that is a gap in the structure and stays one. The plane distance is
+
+    * of planes that lie on the image's own slices, the distance of these; unless the smallest step
+      between planes is larger and comes twice or more: then contours were drawn on every n-th
+      slice, and that step is the distance;
+    * of other planes, the median step (of two middle ones the smaller);
+    * of a single plane, the image's slice distance along the normal.
+
+    Steps of more than 10 mm are gaps and count for none of these.
 
     Parameters
     ----------
@@ -93,19 +100,21 @@ def layers_of(contours: Sequence[Array], affine: Array) -> Layers:
     order = np.argsort(heights, kind="stable")
     first = _first_of_planes(heights[order], slice_mm)
     planes = np.array([part.mean() for part in np.split(heights[order], first[1:])])
-    distance, distance_notes = _plane_distance(np.diff(planes) * slice_mm, slice_mm)
+    slope = _without_rounding(np.array([normal @ a, normal @ b]) / slice_mm)
+    on_slices = not slope.any() and bool((np.abs(planes - np.rint(planes)) <= ON_SLICE).all())
+    distance = _plane_distance(np.diff(planes) * slice_mm, slice_mm, on_slices)
     lower, upper = _reach(planes, distance / slice_mm)
     edges = [_edges(relative[index] @ in_plane.T) for index in order]
     ends = np.concatenate([[0], np.cumsum([len(part) for part in edges])])
     return Layers(
         axes=axes,
         shift=_without_rounding(in_plane @ c),
-        slope=_without_rounding(np.array([normal @ a, normal @ b]) / slice_mm),
+        slope=slope,
         lower=lower,
         upper=upper,
         edges=np.concatenate(edges),
         offsets=ends[np.append(first, len(order))],
-        notes=notes + distance_notes,
+        notes=notes + _distance_notes(np.diff(planes) * slice_mm, slice_mm, distance),
     )
 
 
@@ -179,22 +188,27 @@ def _first_of_planes(heights: Array, slice_mm: float) -> NDArray[np.int64]:
     return np.concatenate([[0], 1 + np.flatnonzero(steps_mm > COPLANAR_MM)])
 
 
-def _plane_distance(steps_mm: Array, slice_mm: float) -> tuple[float, tuple[str, ...]]:
-    """Return the plane distance in mm, and what a user should know of it."""
-    near = np.sort(steps_mm[steps_mm <= LARGEST_DISTANCE_MM])
-    if near.size:
-        distance = float(near[(near.size - 1) // 2])
-        if distance <= GAP * slice_mm:
-            return distance, ()
-        note = (
+def _plane_distance(steps_mm: Array, slice_mm: float, on_slices: bool) -> float:
+    """Return the plane distance in mm; `layers_of` states the rule."""
+    steps = np.sort(steps_mm[steps_mm <= LARGEST_DISTANCE_MM])
+    if not steps.size:
+        return slice_mm
+    if not on_slices:
+        return float(steps[(steps.size - 1) // 2])
+    regular = (steps <= steps[0] + COPLANAR_MM).sum() > 1
+    return float(steps[0]) if regular and steps[0] > GAP * slice_mm else slice_mm
+
+
+def _distance_notes(steps_mm: Array, slice_mm: float, distance: float) -> tuple[str, ...]:
+    """Return what a user should know of how far contours were taken to reach."""
+    if distance > GAP * slice_mm:
+        return (
             f"contours every {distance:.2f} mm, slices every {slice_mm:.2f} mm: "
-            "slices between contours take the nearest"
+            "slices between contours take the nearest",
         )
-        return distance, (note,)
-    if steps_mm.size:
-        note = f"contours {steps_mm.min():.1f} mm or more apart: each stands for its slice alone"
-        return slice_mm, (note,)
-    return slice_mm, ()
+    if steps_mm.size and (steps_mm > GAP * slice_mm).all():
+        return (f"contours {steps_mm.min():.1f} mm or more apart: each stands for its slice alone",)
+    return ()
 
 
 def _reach(planes: Array, distance: float) -> tuple[Array, Array]:

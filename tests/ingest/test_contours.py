@@ -258,12 +258,21 @@ PLANES = {
     "planes on every second slice": ([4, 8, 12], (0, 2, 9), [1, 2, 3, 4, 5, 6]),
     "ends are half-open": ([0, 3, 6], (-4.5, 3, 6), [1, 2, 3]),
     "a gap stays a gap": ([0, 3, 6, 21, 24], (0, 3, 10), [0, 1, 2, 7, 8]),
-    "of two steps the smaller is the distance": ([0, 3, 9], (0, 3, 5), [0, 1, 3]),
+    "of two steps the smaller is the distance": ([0, 3, 9], (1, 3, 5), [0, 1, 3]),
+    "two lone planes beside a slice between": ([6, 12], (0, 3, 6), [2, 4]),
+    "two planes drawn on other slices": ([6.5, 12.5], (0, 3, 6), [2, 3, 4, 5]),
+    "neighbours show how far slices reach": ([6, 12, 15, 21], (0, 3, 9), [2, 4, 5, 7]),
+    "a gap between planes on every third slice": (
+        [3, 6, 9, 18, 21],
+        (0, 1, 25),
+        [*range(2, 11), *range(17, 23)],
+    ),
     "a missing plane is a gap": ([0, 3, 6, 12, 15], (0, 3, 6), [0, 1, 2, 4, 5]),
     "a single plane is one slice thick": ([6], (0, 3, 5), [2]),
     "a single plane between slices": ([7.4], (0, 3, 5), [2]),
     "a single plane on thin slices": ([7.4], (0, 1, 15), [7]),
     "parts of one plane are not joined": ([0, 12, 36], (0, 3, 14), [0, 4, 12]),
+    "nor are they beside slices": ([0.5, 12.5, 36.5], (0, 3, 14), [0, 4, 12]),
     "rounded positions leave no crack": (
         [0, 3.27, 6.54, 9.83, 13.1],
         (-1.64, 0.01, 1639),
@@ -291,17 +300,22 @@ def test_each_slice_takes_the_nearest_plane_within_half_their_distance(planes, s
 def test_half_way_between_two_planes_the_later_one_is_taken(sign):
     affine = np.diag([1.0, 1.0, sign, 1.0])
     affine[:3, 3] = [-5, -5, -3 * sign]
-    contours = [at(polygon(1.5, 16), -sign), at(polygon(3.5, 16), sign)]
+    radii = {-1: 1.5, 1: 3.5, 3: 1.5}
+    contours = [at(polygon(radius, 16), z * sign) for z, radius in radii.items()]
     mask, _ = contour_mask(contours, (11, 11, 7), affine)
     sizes = mask.sum(axis=(0, 1)).tolist()
     small, large = sizes[2], sizes[4]
     assert 0 < small < large
-    assert sizes == [0, small, small, large, large, 0, 0]
+    assert sizes == [0, small, small, large, large, small, small]
 
 
 @pytest.mark.parametrize(
     ("planes", "words"),
-    [([4, 10], "every 6.00 mm, slices every 2.00"), ([0, 12], "12.0 mm or more")],
+    [
+        ([4, 10, 16], "every 6.00 mm, slices every 2.00"),
+        ([4, 10], "6.0 mm or more"),
+        ([0, 12], "12.0 mm or more"),
+    ],
 )
 def test_sparse_contours_and_lone_planes_are_noted(planes, words):
     contours = [at(polygon(3, centre=(4, 4)), z) for z in planes]
