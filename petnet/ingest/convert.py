@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from petnet.errors import InputError
-from petnet.files import check_writable_folder
+from petnet.files import check_writable_folder, read_json, write_json
 from petnet.ingest.convert_job import ConvertOptions, PatientJob
 from petnet.ingest.convert_patient import RECORDS, Record, convert_patient, failed_record
 from petnet.ingest.convert_plan import Plan, plan
@@ -26,6 +26,7 @@ from petnet.progress import track
 __all__ = ["Converted", "check_folders", "convert"]
 
 MANY_SERIES = 400  # from here on, processes are worth starting to read a header of each
+NAMING = "_naming.json"  # no patient's record: their names begin with a letter or digit
 CRASHED = "its process was ended by the system: out of memory?"
 log = logging.getLogger(__name__)
 
@@ -84,8 +85,9 @@ def convert(
         The folders lie in one another, `out` holds another cohort, or cannot be written.
     """
     root, out = Path(root), Path(out)
-    key = out.with_name(f"{out.name}-key") if key is None else Path(key)
+    key = _beside(out) if key is None else Path(key)
     check_folders(root, out, key)
+    _check_naming(out, options.keep_identifiers)
     before = read_user_tables(out)
     _sweep(out, key)
     tree = scan_tree(root, workers, lambda found, total: track(found, "files", total))
@@ -95,6 +97,7 @@ def convert(
         headers = list(track(read, "series", len(groups)))
     made = plan(tree, headers, out, key, options)
     made.write_key(key)
+    write_json(out / RECORDS / NAMING, {"keep_identifiers": options.keep_identifiers})
     records = _run(made.jobs, workers, overwrite)
     tables = _tables(made, records)
     write_tables(out, tables, before)
@@ -113,13 +116,11 @@ def check_folders(root: Path, out: Path, key: Path) -> None:
     ------
     InputError
     """
-    resolved = {"input": root.resolve(), "out": out.resolve(), "key": key.resolve()}
-    for inner, outer in (("out", "input"), ("key", "out"), ("key", "input")):
-        if resolved[inner].is_relative_to(resolved[outer]):
-            expected = f"a folder outside {outer}={outer_path(outer, root, out)}"
-            raise InputError("settings", inner, expected, str({"out": out, "key": key}[inner]))
-    if resolved["out"].is_relative_to(resolved["key"]):
-        raise InputError("settings", "key", "a folder beside out", str(key))
+    folders = {"input": root, "out": out, "key": key}
+    for inner, outer in (("out", "input"), ("key", "out"), ("key", "input"), ("out", "key")):
+        if folders[inner].resolve().is_relative_to(folders[outer].resolve()):
+            expected = f"a folder outside that of {outer} ({folders[outer]})"
+            raise InputError("settings", inner, expected, str(folders[inner]))
     if (out / "studies.csv").exists() and not (out / RECORDS).is_dir():
         expected = "a new folder, or one that petnet convert wrote"
         raise InputError(str(out), "out", expected, "another cohort", "Choose another folder")
@@ -127,9 +128,27 @@ def check_folders(root: Path, out: Path, key: Path) -> None:
     check_writable_folder(key, "key")
 
 
-def outer_path(outer: str, root: Path, out: Path) -> Path:
-    """Return the folder of a setting."""
-    return root if outer == "input" else out
+def _check_naming(out: Path, keep_identifiers: bool) -> None:
+    """Refuse to write pseudonyms beside names: the images of an earlier run would give them away.
+
+    Raises
+    ------
+    InputError
+    """
+    path = out / RECORDS / NAMING
+    if path.is_file() and read_json(path)["keep_identifiers"] != keep_identifiers:
+        expected = f"{str(not keep_identifiers).lower()}, as in the earlier run into {out}"
+        found = str(keep_identifiers).lower()
+        remedy = "Choose another folder"
+        raise InputError("settings", "keep_identifiers", expected, found, remedy)
+
+
+def _beside(out: Path) -> Path:
+    """Return the folder of the key beside the cohort's; the name of "." is that of the folder."""
+    named = out if out.name not in ("", "..") else out.resolve()
+    if not named.name:
+        raise InputError("settings", "out", "a folder", str(out))
+    return named.with_name(f"{named.name}-key")
 
 
 def _sweep(out: Path, key: Path) -> None:
@@ -194,4 +213,5 @@ def _tables(made: Plan, records: Sequence[Record]) -> dict[str, list[dict[str, A
 
 def _gone(out: Path, made: Plan) -> int:
     stems = {job.stem for job in made.jobs}
-    return sum(path.stem not in stems for path in (out / RECORDS).glob("*.json"))
+    records = [path for path in (out / RECORDS).glob("*.json") if path.name != NAMING]
+    return sum(path.stem not in stems for path in records)

@@ -40,6 +40,7 @@ OTHER_PET = Exclusion("choice", "expected one PET a scan, but got several: anoth
 OTHER_CT = Exclusion("choice", "expected one CT a PET, but got several: another was paired")
 NO_PET = Exclusion("pairing", "expected a PET of this patient that can be used, but got none")
 SILENT = "the header does not say whether attenuation is corrected"
+SECOND = "taken in the place of a series that comes first by rule but cannot be used"
 NO_CT = "no CT: none in the PET's frame of reference, study or day that covers it"
 
 
@@ -257,8 +258,9 @@ def _write_pet(
             continue
         for other in ranking.order[place + 1 :]:
             account.exclude(other.name, OTHER_PET, study)
-        silent = () if states_correction(job.series[image.name]) else (SILENT,)
-        notes = (*ranking.notes.get(image.name, ()), *series.notes, *silent)
+        notes = (*ranking.notes.get(image.name, ()), *series.notes)
+        notes += (SECOND,) if place else ()
+        notes += () if states_correction(job.series[image.name]) else (SILENT,)
         for note in (*notes, *scale.warnings):
             account.warn(note, study, image.name)
         part = {
@@ -362,5 +364,5 @@ def _exclude_unpaired(readable: _Readable, rankings: list[Ranking], account: Acc
 
 
 def _plain(value: Any) -> Any:
-    """Return None for NaN, as JSON and CSV have none."""
-    return None if isinstance(value, float) and value != value else value
+    """Return None for numbers that are unknown (NaN) or not above 0, which the tables refuse."""
+    return None if isinstance(value, float) and not value > 0 else value

@@ -132,6 +132,9 @@ def _record(job: PatientJob, account: Account) -> Record:
         _series_row(job, account, name, "series", header.text("Modality"), len(header.files))
         for name, header in job.series.items()
     ]
+    unsettled = [n for n in (*job.series, *job.masks) if not account.is_settled(n)]
+    if unsettled:
+        raise RuntimeError(f"nothing is said of {unsettled}")
     masks = [_series_row(job, account, name, "mask", "", 1) for name in job.masks]
     return {
         "patient": job.patient,

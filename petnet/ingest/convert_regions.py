@@ -71,11 +71,11 @@ def convert_regions(
     known = _known_lesions(job)
     lesions = number_lesions(job.stem, numbered, known)
     _keep_numbers(job, {**known, **lesions})
-    taken_names: dict[str, list[str]] = defaultdict(list)
+    names: dict[str, dict[str, Grid]] = defaultdict(dict)
     for image in images:
         key = (image.study, image.grid)
         if key in drawn:
-            _write(job, image, drawn[key], lesions, taken_names[image.study], account)
+            _write(job, image, drawn[key], lesions, names[image.study], account)
 
 
 def _lesions_file(job: PatientJob) -> Path:
@@ -208,10 +208,10 @@ def _write(
     image: UsedImage,
     drawn: Sequence[_Drawn],
     lesions: Mapping[str, str],
-    names: list[str],
+    names: dict[str, Grid],
     account: Account,
 ) -> None:
-    """Write the label maps of one image, and a row for each region; `names` are taken already."""
+    """Write the label maps of one image, and a row for each region; `names` are the study's."""
     study, grid = image.study, image.grid
     maps = pack([one.region for one in drawn])
     at: dict[int, tuple[str, int]] = {}
@@ -237,13 +237,12 @@ def _write(
             "method": account.scrubber.text(one.region.method) or None,
             "series": one.source,
         }
-        names.append(row["roi"])
+        names[row["roi"]] = grid
         account.rois.append(row)
 
 
-def _roi_name(name: str, grid: Grid, names: Sequence[str], account: Account) -> str:
-    """Return a name that is unique in the study; of two on both grids the later says its grid."""
+def _roi_name(name: str, grid: Grid, names: Mapping[str, Grid], account: Account) -> str:
+    """Return a name that is unique in the study: a number, or the grid if it is the other one's."""
     plain = safe_name(account.scrubber.text(name))
-    if plain.casefold() in {other.casefold() for other in names}:
-        plain = f"{plain}_{grid}"
-    return safe_name(plain, names)
+    elsewhere = {other.casefold() for other, its in names.items() if its != grid}
+    return safe_name(f"{plain}_{grid}" if plain.casefold() in elsewhere else plain, names)
