@@ -137,7 +137,7 @@ def seed_start(
     shape, spacing = volume.array.shape, volume.spacing_mm
     at = _inside(shape, seed)
     reach_mm = max(reach_mm, search_mm)
-    steps = np.floor(reach_mm / np.array(spacing)).astype(int)
+    steps = np.ceil(reach_mm / np.array(spacing)).astype(int)
     low, high = np.clip(at - steps, 0, None), np.minimum(np.add(at, steps) + 1, shape)
     local = np.subtract(at, low)
     search, limit = (ball(high - low, spacing, local, radius) for radius in (search_mm, reach_mm))

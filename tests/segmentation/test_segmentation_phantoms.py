@@ -136,6 +136,24 @@ def test_the_limit_keeps_two_touching_lesions_apart():
     assert "is cut off by the limit" in limited.notes[0]
 
 
+def test_gradient_beside_missing_values_and_cold_tissue():
+    """Values that are missing are no lesion and do not spread; a cold gap is outside by its SUV."""
+    pet, middle = sphere(15.0, 2.5, (3.0, 3.0, 3.0), 8.0, 1.0)
+    start = seed_start(pet, middle, 8.0, 25.0)
+    whole = Gradient().segment(pet, start).mask
+    suv = pet.array.copy()
+    suv[middle[0] + 2, middle[1], middle[2]] = np.nan
+    found = Gradient().segment(pet.with_array(suv), start)
+    assert np.isfinite(suv[found.mask]).all()
+    assert found.part.sum() >= 0.95 * whole.sum()
+    suv = pet.array.copy()
+    suv[middle] = 0.5
+    marked = Gradient(outside_percent=10).segment(pet.with_array(suv), start)
+    unmarked = Gradient(outside_percent=0).segment(pet.with_array(suv), start)
+    assert not marked.mask[middle]
+    assert unmarked.mask[middle]
+
+
 def test_gradient_needs_an_outside():
     pet = volume_of(np.random.default_rng(0).random((6, 6, 6)) + 3)
     with pytest.raises(NotSegmented, match="nothing is outside"):

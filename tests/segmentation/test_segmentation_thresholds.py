@@ -234,6 +234,35 @@ def test_percist_sphere_lies_deepest_in_the_liver():
     assert "asks for SUVlbm" in Percist().segment(bw, mask_start(lesion), {"liver": liver}).notes[0]
 
 
+def test_a_voxel_at_the_threshold_belongs():
+    suv = np.array([1.0, 2.5, 2.4, 5.0, 2.5, 2.499]).reshape(6, 1, 1)
+    start = mask_start(np.ones(suv.shape, bool))
+    for method in (FixedThreshold(suv=2.5), PercentOfMax(percent=50)):
+        found = method.segment(volume_of(suv), start).mask[:, 0, 0]
+        assert found.tolist() == [False, False, False, True, True, False]
+
+
+def test_a_voxel_at_the_distance_belongs():
+    """3 · 0.1 is a little more than 0.3 in floating point; distances are meant as in numbers."""
+    mask = np.zeros((15, 1, 1), bool)
+    mask[7] = True
+    pet = volume_of(np.full(mask.shape, 3.0), (0.1, 1.0, 1.0))
+    found = FixedThreshold(suv=1, margin_mm=0.3).segment(pet, mask_start(mask)).mask
+    assert np.flatnonzero(found).tolist() == list(range(4, 11))
+    start = seed_start(pet, (7, 0, 0), 0.0, 0.3)
+    assert start.limit.sum() == 7
+
+
+def test_a_hole_closed_by_faces_alone_is_open_at_its_corners():
+    """Where lesions connect by faces, background connects by corners: this is no cavity."""
+    suv = np.full((5, 5, 5), 4.0)
+    suv[0, 0, 0] = suv[1, 1, 1] = suv[2, 2, 2] = 0.0
+    for connectivity, voxels in ((6, 122), (26, 124)):  # the voxel at the corner is outside
+        method = FixedThreshold(suv=1, connectivity=connectivity, fill_holes=True)
+        found = method.segment(volume_of(np.pad(suv, 1)), mask_start(np.pad(suv > -1, 1)))
+        assert found.part.sum() == voxels
+
+
 def test_what_is_suspicious_is_noted():
     suv = np.ones((20, 20, 20))
     suv[5:9, 5:9, 5:9], suv[6, 6, 6], suv[9:12, 5:9, 5:9] = 6.0, 7.0, 12.0  # beside a bladder

@@ -22,9 +22,11 @@ def scattered(rng, shape, count):
 
 @pytest.mark.parametrize("connectivity", [6, 26])
 @pytest.mark.parametrize("shape", [(12, 11, 10), (1, 30, 20), (17, 9, 14)])
-def test_sitk_watershed_from_markers(connectivity, shape):
-    rng = np.random.default_rng(sum(shape))
-    relief, markers = rng.permutation(np.prod(shape)).reshape(shape), scattered(rng, shape, 5)
+@pytest.mark.parametrize("levels", [4, 40, 10**6])
+def test_sitk_watershed_from_markers(connectivity, shape, levels):
+    """Equal to the last voxel, plateaus of few levels included."""
+    rng = np.random.default_rng(sum(shape) + levels)
+    relief, markers = rng.integers(0, levels, shape), scattered(rng, shape, 5)
     peer = sitk.GetArrayFromImage(
         sitk.MorphologicalWatershedFromMarkers(
             sitk.GetImageFromArray(relief.astype(np.float64)),
