@@ -36,21 +36,28 @@ VOCABULARY = frozenset((
     "lesion", "liver", "mass", "met", "mr", "nac", "name", "no", "node", "none", "of", "patient",
     "pet", "phantom", "pt", "suv", "test", "the", "to", "tumor", "tumour", "unknown",
 ))  # fmt: skip
-SHORTEST_NAME, SHORTEST_WITHIN_WORDS = 2, 4
+SHORTEST_WITHIN_WORDS = 4
 
 
 def secrets_of(values: Mapping[str, str]) -> set[str]:
     """Return the texts that identify someone in the identifying attributes of a header.
 
-    Persons' names part by part; everything else as a whole.
+    Persons' names part by part, those in ideographs also without a blank between the parts;
+    everything else as a whole.
     """
     found: set[str] = set()
     for keyword, text in values.items():
         if keyword in PERSONS:
             found.update(part.strip(".'\"()") for part in NAME_PARTS.split(text))
+            groups = (group.replace("^", "").strip() for group in re.split(r"[=\\]", text))
+            found.update(group for group in groups if not group.isascii())
         else:
             found.update(part.strip() for part in text.split("\\"))
-    return {t for t in found if len(t) >= SHORTEST_NAME and t.casefold() not in VOCABULARY}
+    return {text for text in found if text and _is_secret(text)}
+
+
+def _is_secret(text: str) -> bool:
+    return (len(text) > 1 or not text.isascii()) and text.casefold() not in VOCABULARY
 
 
 @dataclass(frozen=True)
@@ -60,8 +67,9 @@ class Scrubber:
     Parameters
     ----------
     secrets : frozenset of str
-        Of four characters and more they are removed wherever they stand; shorter ones where they
-        are a word of their own, and not a number (an id "12" is no secret in "lesion 12").
+        Of four characters and more (two, where there are others than ASCII) they are removed
+        wherever they stand; shorter ones where they are a word of their own, and not a number (an
+        id "12" is no secret in "lesion 12").
     dates : bool
         Whether dates stay.
     """
@@ -88,7 +96,9 @@ class Scrubber:
 
     @cached_property
     def _pattern(self) -> re.Pattern[str] | None:
-        anywhere = [s for s in self.secrets if len(s) >= SHORTEST_WITHIN_WORDS]
+        anywhere = [
+            s for s in self.secrets if len(s) >= (SHORTEST_WITHIN_WORDS if s.isascii() else 2)
+        ]
         alone = [s for s in self.secrets - set(anywhere) if not s.isdigit()]
         parts = [re.escape(s) for s in sorted(anywhere, key=lambda s: (-len(s), s))]
         parts += [rf"(?<![^\W_]){re.escape(s)}(?![^\W_])" for s in sorted(alone)]
