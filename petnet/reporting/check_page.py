@@ -114,7 +114,7 @@ def _figure(value: float) -> str:
     """Return a number with three digits, or nothing where there is none."""
     if not math.isfinite(value):
         return ""
-    text = f"{value:.3g}" if 1e-3 <= abs(value) < 1e5 or value == 0 else f"{value:.2e}"
+    text = f"{value:.0f}" if 1e3 <= abs(value) < 1e5 else f"{value:.3g}"
     return text.replace("-", "−")
 
 

@@ -8,6 +8,8 @@ from quality_phantoms import Phantom, ball, moved, write_phantoms
 
 from petnet.cohort import read_cohort
 from petnet.ingest.quality import CHECKS, check_cohort
+from petnet.ingest.quality.drawings import drawings
+from petnet.volume import Volume
 
 HALF_LIFE = "RadionuclideHalfLife (0018,1075)"
 BESIDE = np.array([40.0, -45.0, 10.0])  # where there is neither lesion nor liver
@@ -214,3 +216,11 @@ def test_pictures_show_the_lesion_where_it_lies(checked):
     assert both.sum() > 0.7 * axial.outlines["ct"].sum()
     middle = (np.array(axial.image.shape) - 1) / 2
     assert np.abs(np.argwhere(axial.outlines["ct"]).mean(axis=0) - middle).max() < 4
+
+
+def test_pictures_are_small_whatever_the_images_are():
+    shape, affine = (300, 300, 500), np.diag([-2.0, -2.0, 2.0, 1.0])
+    pet = Volume(np.zeros(shape, np.float32), affine, "SUVbw", "PT")
+    (mip,) = drawings(pet, None, [])
+    assert mip.image.shape == (250, 150)
+    assert mip.spacing_mm == (4.0, 4.0)

@@ -18,7 +18,7 @@ SUV_WINDOW = (0.0, 10.0)
 HU_WINDOW = (-160.0, 240.0)
 WINDOW_MM = 220.0  # of the axial slice, or as much as the lesion needs
 MARGIN_MM = 60.0
-MIP_PIXELS, AXIAL_PIXELS = 220, 224
+MIP_PIXELS, AXIAL_PIXELS = 280, 200
 
 Plane = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -67,7 +67,7 @@ def _mip(pet: Volume, regions: Sequence[Delineation]) -> Drawing:
             _paste(mask, flat, region.corner[order[2]], region.corner[order[0]])
     values = np.where(np.isfinite(pet.array), pet.array, 0).max(axis=order[1])
     flips = (-signs[2], -signs[0])
-    step = max(1, -(-max(shape) // (2 * MIP_PIXELS)))
+    step = -(-max(shape) // MIP_PIXELS)
     turn = (slice(None, None, flips[0]), slice(None, None, flips[1]))
     thin = (slice(None, None, step), slice(None, None, step))
     image = _grey(_upright(values, order)[turn][thin], SUV_WINDOW)
