@@ -21,7 +21,14 @@ from petnet.simulation.dicom.files import (
     set_moment,
     slice_uid,
 )
-from petnet.simulation.dicom.pet_values import Bed, PetStyle, beds_of, decay_factor, suv_factor
+from petnet.simulation.dicom.pet_values import (
+    BQML_PER_COUNT,
+    Bed,
+    PetStyle,
+    beds_of,
+    decay_factor,
+    suv_factor,
+)
 from petnet.simulation.dicom.records import Examination, Injection, SeriesLabel, Written
 from petnet.volume import Volume
 
@@ -170,10 +177,8 @@ def _describe_counts(
 ) -> None:
     """Write the factors of Philips from counts to SUVbw and to Bq/ml."""
     suv = suv_factor(style, bed, examination.start, injection, examination.person)
-    as_activity = PetStyle(decay=style.decay)
-    per_activity = suv_factor(as_activity, bed, examination.start, injection, examination.person)
     block = item.private_block(0x7053, "Philips PET Private Group", create=True)
     if style.philips != "activity":
         block.add_new(0x00, "DS", decimal(suv))
     if style.philips != "suv":
-        block.add_new(0x09, "DS", decimal(suv / per_activity))
+        block.add_new(0x09, "DS", decimal(BQML_PER_COUNT))

@@ -13,8 +13,9 @@ from typing import Literal
 
 from petnet.simulation.dicom.records import Injection, Person
 
-__all__ = ["Bed", "PetStyle", "beds_of", "decay_factor", "suv_factor"]
+__all__ = ["BQML_PER_COUNT", "Bed", "PetStyle", "beds_of", "decay_factor", "suv_factor"]
 
+BQML_PER_COUNT = 0.625  # of CNTS
 SuvType = Literal["", "BW", "LBM", "LBMJAMES128", "LBMJANMA", "IBW"]
 
 
@@ -34,7 +35,8 @@ class PetStyle:
     frame_s, pause_s : float
         Duration of a bed position, and of the move to the next.
     philips : {"suv", "activity", "both"}
-        Which private factors go with CNTS: (7053,1000), (7053,1009).
+        Which private factors go with CNTS: (7053,1000), (7053,1009). Without decay correction that
+        to SUV would differ from bed to bed, which scanners do not write: then "activity".
     reprocessed : bool
         Series time is that of a reconstruction hours later, as after post-processing; GE keeps the
         start of the scan in (0009,100D).
@@ -112,12 +114,7 @@ def decay_factor(style: PetStyle, bed: Bed, start: datetime, injection: Injectio
 def suv_factor(
     style: PetStyle, bed: Bed, start: datetime, injection: Injection, person: Person
 ) -> float:
-    """Return SUVbw of a rescaled value of 1 in the units of a series.
-
-    CNTS are counts of which 5000 are 1 g/ml.
-    """
-    if style.units == "CNTS":
-        return 2e-4
+    """Return SUVbw of a rescaled value of 1 in the units of a series."""
     if style.units == "GML" and style.suv_type in ("", "BW"):
         return 1.0
     weight = _needed(person.weight_kg)
@@ -127,7 +124,8 @@ def suv_factor(
         height = _needed(person.height_m)
         area_cm2 = 71.84 * math.pow(weight, 0.425) * math.pow(100 * height, 0.725)  # Du Bois 1916
         return weight * 1e3 / area_cm2
-    return weight * 1e3 / _dose(style, bed, start, injection)
+    concentration = BQML_PER_COUNT if style.units == "CNTS" else 1.0
+    return concentration * weight * 1e3 / _dose(style, bed, start, injection)
 
 
 def _dose(style: PetStyle, bed: Bed, start: datetime, injection: Injection) -> float:
