@@ -19,6 +19,7 @@ __all__ = ["dose_bq", "injected_at"]
 MEGABECQUEREL_BELOW = 1e4  # in Bq, less than a thousandth of what any scan needs
 MILLICURIES_BELOW = 30.0  # what may be mCi as well as MBq: refused
 DOSES_BQ = (1e6, 1e11)
+USUAL_DOSES_BQ = (1e7, 5e9)  # from long-lived nuclides on total-body scanners to O-15 and Rb-82
 LATE_S = 600.0  # a dynamic scan starts before the injection
 HALF_LIVES = 8.0  # then 0.4 % is left, too little for an image
 DATE_NEEDED_ABOVE_S = DAY_S  # half-life of nuclides that are imaged days after injection
@@ -30,7 +31,7 @@ def dose_bq(header: PetHeader, ledger: Ledger) -> float:
     """Return the injected activity.
 
     RadionuclideTotalDose below 1e4 is taken as MBq, with a warning; below 30, where it may be mCi
-    just as well, it is refused.
+    just as well, it is refused. What is not within 10 MBq to 5 GBq is told.
 
     Raises
     ------
@@ -47,6 +48,8 @@ def dose_bq(header: PetHeader, ledger: Ledger) -> float:
     low, high = DOSES_BQ
     if not low <= dose <= high:
         raise Refused(header.dose.tag, f"{low:g} to {high:g} Bq", f"{dose:.6g}")
+    if not USUAL_DOSES_BQ[0] <= dose <= USUAL_DOSES_BQ[1]:
+        ledger.warn(f"{header.dose.tag} is unusual: {dose / 1e6:.4g} MBq")
     return dose
 
 

@@ -45,7 +45,7 @@ NUCLIDES = (
     Nuclide("O-14", 70.606, ("424875009", "C-1018C"), "oxygen"),
     Nuclide("O-15", 122.24, ("129504001", "C-B1038"), "oxygen"),
     Nuclide("F-18", 109.77 * MINUTE, ("77004003", "C-111A1"), "fluorine"),
-    Nuclide("Na-22", 950.3469 * DAY, ("71633006", "C-155A1"), "sodium"),
+    Nuclide("Na-22", 950.32368 * DAY, ("71633006", "C-155A1"), "sodium"),
     Nuclide("K-38", 7.636 * MINUTE, ("423764008", "C-135A4"), "potassium"),
     Nuclide("Sc-43", 3.891 * HOUR, ("126605",), "scandium"),
     Nuclide("Sc-44", 3.97 * HOUR, ("126600",), "scandium"),

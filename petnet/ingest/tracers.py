@@ -76,14 +76,14 @@ TRACERS = (
     _tracer("Trastuzumab", "Zr-89 Cu-64", r"trastuzumab|herceptin", "126512"),
     _tracer("Girentuximab", "Zr-89 I-124", r"girentuximab|cg250", "126517"),
     _tracer(
-        "FLT", "F-18", _word("flt") + r"|fluoro.?(?:deoxy)?.?thymidine|alovudine",
+        "FLT", "F-18", _word("flt") + r"|fluoro?.?thymidin|thymidine f|alovudine",
         "129502002 C-B1036",
     ),
     _tracer("FMISO", "F-18", r"f[-_ ]?miso|misonidazole", "422598008 C-B07E1"),
     _tracer("FAZA", "F-18", _word("faza") + r"|azomycin"),
     _tracer("FES", "F-18", _word("fes") + r"|estradiol|oestradiol|cerianna", "926372005"),
     _tracer("FDHT", "F-18", _word("fdht") + r"|dihydrotestosterone"),
-    _tracer("FET", "F-18", _word("fet") + r"|fluoro.?ethyl.?.?.?tyrosin", "424708001 C-B07E0"),
+    _tracer("FET", "F-18", _word("fet") + r"|fluoro?.?ethyl.{0,4}tyrosin", "424708001 C-B07E0"),
     _tracer(
         "FDOPA", "F-18", r"f[-_ ]?dopa|fluoro[-_ ]*(?:l[-_ ]*)?dopa|" + _word("dopa"),
         "5811000122108 C-E0241",
@@ -108,7 +108,7 @@ TRACERS = (
     _tracer("Water", "O-15", r"water|" + _word("h2o"), "129505000 C-B1039"),
     _tracer("Rubidium", "Rb-82", r"rubidium|cardiogen", "129503007 C-B1037"),
     _tracer(
-        "FDG", "F-18", r"fdg|d[eo]s?oxy.?[-_ ]?(?:d[-_ ]?)?glu[ck]ose|fludeoxyglu",
+        "FDG", "F-18", r"fdg|d[eo]s?oxy.{0,12}glu[ck]ose",
         "35321007 C-B1031",
     ),
 )  # fmt: skip

@@ -242,7 +242,9 @@ def mutated(mutations):
     slices = pet_slices(private=[ge("20240131114948"), *philips("0.5", "1.5")])
     for one in slices:
         for keyword, vr, value in mutations:
-            items = one.get_item(INJECTIONS).value if keyword in OF_INJECTION else [one]
+            items = [one]
+            if keyword in OF_INJECTION:
+                items = getattr(one.get_item(INJECTIONS), "value", None)
             if not isinstance(items, (list, Sequence)) or not len(items):
                 continue
             tag = Tag(int(keyword, 16) if keyword.startswith(("0", "7")) else keyword)

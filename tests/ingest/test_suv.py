@@ -53,7 +53,9 @@ def refusal(kind="SUVbw", **changes):
         ({"Units": "CNTS", "private": philips("0.002", "0")}, 2e-3, None),
         ({"PatientWeight": "80000"}, FACTOR, "taken as grams"),
         ({"RadionuclideTotalDose": "400"}, FACTOR, "taken as MBq"),
-        ({"RadionuclideTotalDose": "9999", "PatientWeight": "79.992"}, 1.6e-5, "taken as MBq"),
+        ({"RadionuclideTotalDose": "4999", "PatientWeight": "49.99"}, 2e-5, "taken as MBq"),
+        ({"RadionuclideTotalDose": "8e9"}, 2e-5, "is unusual: 8000 MBq"),
+        ({"RadionuclideTotalDose": "5000000"}, 0.032, "is unusual: 5 MBq"),
         ({"RescaleIntercept": None}, FACTOR, None),
         ({"CorrectedImage": None}, FACTOR, "CorrectedImage"),
         # half-life
