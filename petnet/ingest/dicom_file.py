@@ -94,9 +94,14 @@ def lenient() -> Iterator[None]:
     from pydicom import config
 
     logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
-    with warnings.catch_warnings(), config.disable_value_validation():
-        warnings.simplefilter("ignore")
-        yield
+    strict = config.convert_wrong_length_to_UN
+    config.convert_wrong_length_to_UN = True  # else an exception of no class of `BROKEN`
+    try:
+        with warnings.catch_warnings(), config.disable_value_validation():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        config.convert_wrong_length_to_UN = strict
 
 
 def read_header(path: Path) -> tuple[Dataset, StoredPixels | None]:

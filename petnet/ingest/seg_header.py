@@ -95,8 +95,9 @@ class Segmentation:
         Sorted by number.
     frames : tuple of SegmentFrame
         In the order of the pixel data.
-    plane_mm : float or None
-        Distance between planes as the header says it: SpacingBetweenSlices, else SliceThickness.
+    plane_mm : tuple of float
+        Distance between planes as the header says it: SpacingBetweenSlices and SliceThickness,
+        those that are there.
     creator : str
         ContentCreatorName, a person's name; "" where absent.
     path : Path
@@ -117,7 +118,7 @@ class Segmentation:
     background: int
     segments: tuple[Segment, ...]
     frames: tuple[SegmentFrame, ...]
-    plane_mm: float | None
+    plane_mm: tuple[float, ...]
     creator: str
     path: Path
     header: Dataset
@@ -281,13 +282,13 @@ def _affine(groups: Sequence[Dataset]) -> NDArray[np.float64]:
     return np.vstack([np.stack(columns, axis=1) * LPS_TO_RAS[:, None], [0.0, 0.0, 1.0]])
 
 
-def _plane_mm(measures: Dataset) -> float | None:
-    for keyword in ("SpacingBetweenSlices", "SliceThickness"):
-        if text(measures, keyword):
-            distance = abs(number(measures, keyword))  # negative where slices run backwards
-            if 0 < distance <= LARGEST_MM:
-                return distance
-    return None
+def _plane_mm(measures: Dataset) -> tuple[float, ...]:
+    stated = [
+        abs(number(measures, keyword))  # negative where slices run backwards
+        for keyword in ("SpacingBetweenSlices", "SliceThickness")
+        if text(measures, keyword)
+    ]
+    return tuple(distance for distance in stated if 0 < distance <= LARGEST_MM)
 
 
 def _sop_uids(dataset: Dataset, series: Sequence[Dataset]) -> Iterable[str]:

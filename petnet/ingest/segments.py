@@ -86,8 +86,9 @@ def segment_regions(
         drawn = _copied(segmentation, numbers, least, shape, steps)
     common: tuple[str, ...] = ()
     if segmentation.kind == "FRACTIONAL":
-        kind = segmentation.fractional_type.lower() or "share"
-        common = (f"a voxel belongs from a {kind} of {threshold:g} on",)
+        kind = segmentation.fractional_type.lower()
+        what = kind if kind in ("probability", "occupancy") else "share"
+        common = (f"a voxel belongs where its {what} is {threshold:g} or more",)
     return distinct_names([_region(segmentation, s, *drawn[s.number], common) for s in wanted])
 
 
@@ -175,10 +176,13 @@ def _coinciding(segmentation: Segmentation, affine: Array) -> list[Steps] | None
 
 
 def _planes_are(segmentation: Segmentation, spacing_mm: float) -> bool:
-    """Tell whether the planes follow each other at this distance, though some may be left out."""
+    """Tell whether the planes follow each other at this distance, though some may be left out.
+
+    Of a single plane SliceThickness counts as well: SpacingBetweenSlices is then often made up.
+    """
     smallest = smallest_gap_mm(plane_depths_mm([frame.affine for frame in segmentation.frames]))
-    stated = (segmentation.plane_mm, smallest)
-    return any(gap and abs(gap - spacing_mm) <= GEOMETRY_TOLERANCE_MM for gap in stated)
+    gaps = (*segmentation.plane_mm[:1], smallest) if smallest else segmentation.plane_mm
+    return any(abs(gap - spacing_mm) <= GEOMETRY_TOLERANCE_MM for gap in gaps)
 
 
 def _copied(
@@ -211,7 +215,7 @@ def _sampled(
     segmentation: Segmentation, numbers: Sequence[int], least: int, shape: Shape, affine: Array
 ) -> Drawn:
     depths = plane_depths_mm([frame.affine for frame in segmentation.frames])
-    gaps = [gap for gap in (segmentation.plane_mm, smallest_gap_mm(depths)) if gap]
+    gaps = [gap for gap in (*segmentation.plane_mm[:1], smallest_gap_mm(depths)) if gap]
     if not gaps:
         tag = tag_name("SpacingBetweenSlices")
         raise Refused(tag, "the distance of the planes, or a SliceThickness", "neither")
