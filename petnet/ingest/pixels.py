@@ -38,6 +38,17 @@ __all__ = ["PixelFormat", "is_lossy", "pixel_format", "read_slices", "slice_arra
 
 NATIVE = frozenset({IMPLICIT_LITTLE, EXPLICIT_LITTLE, EXPLICIT_BIG, DEFLATED})
 RLE = "1.2.840.10008.1.2.5"
+JPEG_LOSSLESS = frozenset({"1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70"})
+#: Who decodes what. Never GDCM, which ends the whole process where a code stream is damaged.
+DECODERS = {
+    RLE: "pydicom",
+    "1.2.840.10008.1.2.4.50": "pillow",
+    "1.2.840.10008.1.2.4.51": "pillow",  # of 8 bits
+    "1.2.840.10008.1.2.4.80": "pyjpegls",
+    "1.2.840.10008.1.2.4.81": "pyjpegls",
+    "1.2.840.10008.1.2.4.90": "pillow",
+    "1.2.840.10008.1.2.4.91": "pillow",
+} | dict.fromkeys(JPEG_LOSSLESS, "petnet")
 LOSSY = frozenset(
     {
         "1.2.840.10008.1.2.4.50",  # JPEG baseline
@@ -224,21 +235,33 @@ def significant_bits(values: NDArray[Any], form: PixelFormat) -> NDArray[Any]:
 
 def _decode(data: bytes, syntax: str, form: PixelFormat) -> NDArray[Any]:
     """Decompress one frame."""
+    if syntax not in DECODERS:
+        name = _syntax_name(syntax)
+        raise Refused(tag_name("TransferSyntaxUID"), "a compression that can be decoded", name)
+    if syntax != RLE:
+        _check_shape(data, form)
+    try:
+        if syntax in JPEG_LOSSLESS:
+            from petnet.ingest.jpeg_lossless import decode
+
+            words = decode(data, (form.rows, form.columns))
+            return significant_bits(words.astype(f"u{form.bits_allocated // 8}"), form)
+        values = _decode_by_pydicom(data, syntax, form)
+    except (*BROKEN, RuntimeError) as error:
+        expected = f"pixels compressed as {_syntax_name(syntax)}"
+        raise Refused(tag_name("PixelData"), expected, "what cannot be decoded") from error
+    if syntax == RLE:
+        words = values.view(values.dtype.str.replace("i", "u"))
+        values = significant_bits(words, form)
+    return values.reshape(form.rows, form.columns)
+
+
+def _decode_by_pydicom(data: bytes, syntax: str, form: PixelFormat) -> NDArray[Any]:
+    """Decompress one frame with the only plugin that is asked, of those that pydicom has."""
     from pydicom.encaps import encapsulate
     from pydicom.pixels.decoders.base import get_decoder
     from pydicom.uid import UID
 
-    unknown = Refused(
-        tag_name("TransferSyntaxUID"), "a compression that can be decoded", _syntax_name(syntax)
-    )
-    try:
-        decoder = get_decoder(UID(syntax))
-    except NotImplementedError as error:
-        raise unknown from error
-    if not decoder.is_available:
-        raise unknown
-    if syntax != RLE:
-        _check_shape(data, form)
     options: Any = {
         "rows": form.rows,
         "columns": form.columns,
@@ -250,17 +273,10 @@ def _decode(data: bytes, syntax: str, form: PixelFormat) -> NDArray[Any]:
         "photometric_interpretation": "MONOCHROME2",
         "pixel_keyword": "PixelData",
         "correct_unused_bits": syntax != RLE,  # for RLE it is done here, HighBit included
+        "decoding_plugin": DECODERS[syntax],
     }
-    try:
-        whole_frame = encapsulate([data], has_bot=False)
-        values, _ = decoder.as_array(whole_frame, index=0, raw=True, **options)
-    except (*BROKEN, RuntimeError) as error:
-        expected = f"pixels compressed as {_syntax_name(syntax)}"
-        raise Refused(tag_name("PixelData"), expected, "what cannot be decoded") from error
-    if syntax == RLE:
-        words = values.view(values.dtype.str.replace("i", "u"))
-        values = significant_bits(words, form)
-    return values.reshape(form.rows, form.columns)
+    whole_frame = encapsulate([data], has_bot=False)
+    return get_decoder(UID(syntax)).as_array(whole_frame, index=0, raw=True, **options)[0]
 
 
 def _check_shape(data: bytes, form: PixelFormat) -> None:

@@ -82,9 +82,10 @@ def save(ds, path, syntax=ExplicitVRLittleEndian):
     ds.file_meta.MediaStorageSOPInstanceUID = ds.get("SOPInstanceUID", "1.2.3")
     path.parent.mkdir(parents=True, exist_ok=True)
     little = syntax != ExplicitVRBigEndian
-    if not little and ds.BitsAllocated > 8:
-        width = ds.BitsAllocated // 8
-        ds["PixelData"].value = np.frombuffer(ds.PixelData, f"<u{width}").byteswap().tobytes()
+    if not little and ds["PixelData"].VR == "OW":  # bytes are written as words of two (PS3.5 8.1.1)
+        width = max(ds.BitsAllocated // 8, 2)
+        data = ds.PixelData + bytes(len(ds.PixelData) % 2)
+        ds["PixelData"].value = np.frombuffer(data, f"<u{width}").byteswap().tobytes()
     implicit = syntax == ImplicitVRLittleEndian
     pydicom.dcmwrite(path, ds, implicit_vr=implicit, little_endian=little, enforce_file_format=True)
     return path
