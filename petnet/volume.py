@@ -166,7 +166,7 @@ def read_stored(path: Path) -> StoredImage:
         array = np.asarray(proxy.get_unscaled())
     except (nib.filebasedimages.ImageFileError, nib.spatialimages.HeaderDataError) as error:
         raise InputError(str(path), "format", "a NIfTI image", str(error)) from error
-    except (EOFError, OSError, zlib.error, ValueError, MemoryError) as error:
+    except (EOFError, OSError, zlib.error, ValueError, MemoryError, OverflowError) as error:
         raise InputError(
             str(path), "voxel data", "a complete NIfTI image", f"unreadable data ({error})"
         ) from error
