@@ -71,8 +71,8 @@ def pet_mapping(items: Sequence[Dataset]) -> dict[str, Any]:
     known = [(units, item) for item in linear if (units := classic_units(_code(item)))[0]]
     if not known:
         tag = tag_name("MeasurementUnitsCodeSequence")
-        found = "others" if any(_code(item) for item in linear) else "none"
-        raise Refused(tag, "a unit of PET in UCUM, such as Bq/ml", found)
+        other = "others" if any(_code(item) for item in linear) else "none"
+        raise Refused(tag, "a unit of PET in UCUM, such as Bq/ml", other)
     (units, kind), item = min(known, key=lambda pair: _rank(pair[0][0]))
     mapping: dict[str, Any] = {
         "Units": units,

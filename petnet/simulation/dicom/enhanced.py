@@ -140,10 +140,19 @@ def _shared(planes: Planes) -> Dataset:
     usage = Dataset()
     usage.RadiopharmaceuticalAgentNumber = 1
     groups.RadiopharmaceuticalUsageSequence = [usage]
+    groups.PETReconstructionSequence = [_reconstruction()]
     rescale = Dataset()
     rescale.RescaleSlope, rescale.RescaleIntercept, rescale.RescaleType = "1", "0", "US"
     groups.PixelValueTransformationSequence = [rescale]
     return groups
+
+
+def _reconstruction() -> Dataset:
+    made = Dataset()
+    made.ReconstructionType, made.ReconstructionAlgorithm = "3D", "OSEM"
+    made.IterativeReconstructionMethod = "YES"
+    made.NumberOfIterations, made.NumberOfSubsets = 4, 5
+    return made
 
 
 def _frame(planes: Planes, k: int, bed: Bed, slope: float, units: str, number: int) -> Dataset:
