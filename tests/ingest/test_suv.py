@@ -93,6 +93,8 @@ def refusal(kind="SUVbw", **changes):
         ({"DecayCorrectionDateTime": "20240131114948.00"}, FACTOR, None),
         ({"DecayCorrectionDateTime": "20240131094948+0000", "TimezoneOffsetFromUTC": "+0200",
           "DecayCorrection": None}, FACTOR, None),
+        ({"DecayCorrectionDateTime": "20240131094948+0000",
+          "RadiopharmaceuticalStartDateTime": "20240131100000+0200"}, FACTOR, None),
         ({"AcquisitionTime": "120948", "FrameReferenceTime": "1319747.5"}, FACTOR, None),
         ({"SeriesTime": "130000"}, FACTOR, "SeriesTime (0008,0031)"),
         ({"SeriesTime": None}, FACTOR, "SeriesTime (0008,0031)"),
