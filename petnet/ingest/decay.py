@@ -307,18 +307,19 @@ def _of_frame(frame: PetFrame) -> tuple[Attribute, ...]:
 
 
 def check_unneeded(header: PetHeader, ledger: Ledger) -> None:
-    """Warn of contradictions about half-life and injection where SUV does not depend on them."""
+    """Look at half-life and injection though SUV does not depend on them; tell contradictions."""
     half_life = LIKELY_HALF_LIFE_S
-    scratch = Ledger()
+    checked = Ledger()
     try:
-        half_life = half_life_s(header, Ledger())
+        half_life = half_life_s(header, Ledger(checked.used))  # not warned of: a missing half-life
     except Refused as refused:
-        _doubt(refused, scratch)
+        _doubt(refused, checked)
     try:
-        injected_at(header, timeline(header), half_life, scratch)
+        injected_at(header, timeline(header), half_life, checked)
     except Refused as refused:
-        _doubt(refused, scratch)
-    for text in scratch.warnings:
+        _doubt(refused, checked)
+    ledger.used.update(checked.used)
+    for text in checked.warnings:
         ledger.warn(f"{text} (SUV does not depend on it)")
 
 

@@ -25,6 +25,7 @@ def half_life_s(header: PetHeader, ledger: Ledger) -> float:
         They have none; or there is neither half-life nor nuclide.
     """
     written = number(header.half_life, EXPECTED)
+    ledger.use(header.half_life)
     named = _named(header, ledger)
     if not written:
         return _coded(header, named, ledger)
@@ -36,7 +37,6 @@ def half_life_s(header: PetHeader, ledger: Ledger) -> float:
             f"the half-life of {whose or 'a known positron emitter'}",
             f"{written:.6g} s",
         )
-    ledger.use(header.half_life)
     return written
 
 

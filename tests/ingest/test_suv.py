@@ -339,6 +339,15 @@ def test_record_holds_every_value_used_and_no_date():
     assert dated["RadiopharmaceuticalStartDateTime (0018,1078)"] == "20240131100000"
 
 
+def test_record_of_stored_suv_holds_what_was_checked():
+    """For whoever looks at the tracer and its half-life later."""
+    header = scale(Units="GML", RadionuclideHalfLife="4062.6").record()["header"]
+    assert header["RadionuclideHalfLife (0018,1075)"] == "4062.6"
+    assert header["Radiopharmaceutical (0018,0031)"] == "FDG"
+    assert header["RadiopharmaceuticalStartDateTime (0018,1078)"] == "day 0 100000"
+    assert "PatientWeight (0010,1030)" not in header
+
+
 def test_record_counts_days():
     found = scale(
         SeriesTime="001000", AcquisitionTime="001000", FrameReferenceTime=None,
