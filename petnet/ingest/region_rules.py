@@ -162,7 +162,7 @@ def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
     """
     parts = re.findall(r"[0-9]+|[^0-9]+", _plain(name))
     key = tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts)
-    return (*key, (2, 0, name))
+    return (*key, (-1, 0, name))  # what ends here is before what goes on
 
 
 def number_lesions(
