@@ -68,7 +68,7 @@ def pet_mapping(items: Sequence[Dataset]) -> dict[str, Any]:
     if not linear:
         tag = tag_name("RealWorldValueMappingSequence")
         raise Refused(tag, "slope and intercept", "a lookup table")
-    known = [(units, item) for item in linear if (units := classic_units(_code(item)))[0]]
+    known = [(unit, item) for item in linear if (unit := classic_units(_code(item)))[0]]
     if not known:
         tag = tag_name("MeasurementUnitsCodeSequence")
         other = "others" if any(_code(item) for item in linear) else "none"
