@@ -58,7 +58,7 @@ def _say(made: Converted) -> None:
                     "their images stay", made.gone)  # fmt: skip
     whole = Counter(row["tag"] for row in tables["excluded"] if not row["region"])
     regions = Counter(row["tag"] for row in tables["excluded"] if row["region"])
-    for what, found in (("series and files", whole), ("regions", regions)):
+    for what, found in (("series or files", whole), ("regions", regions)):
         for tag, count in sorted(found.items(), key=lambda item: (-item[1], item[0])):
             log.info("excluded: %d %s by %s", count, what, tag)
     if tables["warnings"]:

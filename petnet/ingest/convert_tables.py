@@ -88,7 +88,10 @@ def _read(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     table = read_table(path)
     columns = [str(column) for column in table.columns]
     rows = table.to_dict("records")
-    return columns, [{c: "" if row[c] is None else str(row[c]) for c in columns} for row in rows]
+    known = [
+        {c: row[c] for c in columns if row[c] is not None and row[c] == row[c]} for row in rows
+    ]
+    return columns, [{c: str(row.get(c, "")) for c in columns} for row in known]
 
 
 def write_tables(folder: Path, tables: Mapping[str, Sequence[Row]], before: UserTables) -> None:

@@ -155,7 +155,7 @@ def pair_ct(pet: Image, cts: Sequence[Image]) -> Ranking:
     excluded = {}
     for ct in cts:
         if tiers[ct.name] is None:
-            expected = "the frame of reference, study or day of a PET"
+            expected = "the frame of reference, study or day of a PET that is used"
             tag = tag_name("FrameOfReferenceUID")
             excluded[ct.name] = Exclusion(tag, f"expected {expected}, but got another")
         elif shares[ct.name] < LEAST_COVERED:
