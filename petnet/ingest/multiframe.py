@@ -120,9 +120,11 @@ def _common(dataset: Dataset, shared: list[Dataset]) -> Elements:
     elements: Elements = {tag: e for tag, e in dataset.items() if tag not in left_out}
     for item in shared:
         elements |= _laid_out(item)
+    header = _dataset(dataset, elements)
+    made = series_terms(header)
     if text(dataset, "SOPClassUID") == ENHANCED_PET:
-        elements |= _as_elements(isotope(_dataset(dataset, elements)))
-    return elements
+        made |= isotope(header)
+    return elements | _as_elements(made)
 
 
 def _header(dataset: Dataset, common: Elements, frame: Dataset, k: int) -> Dataset:
@@ -132,21 +134,13 @@ def _header(dataset: Dataset, common: Elements, frame: Dataset, k: int) -> Datas
     if text(header, "FrameType"):
         made["ImageType"] = text(header, "FrameType").split("\\")
     made |= frame_times(header)
-    if text(dataset, "SOPClassUID") in (ENHANCED_PET, LEGACY_PET) or text(header, "Units"):
-        made |= series_terms(header)
-        made |= _pet_values(header)
+    if text(dataset, "SOPClassUID") in (ENHANCED_PET, LEGACY_PET) and not text(header, "Units"):
+        made |= pet_mapping(items(header, MAPPING))
     header = _dataset(dataset, elements | _as_elements(made))
     for keyword, group in REQUIRED.items():
         if not text(header, keyword):
             raise Refused(tag_name(group), f"{keyword} for every frame", f"none in frame {k}")
     return header
-
-
-def _pet_values(header: Dataset) -> Mapping[str, Any]:
-    """Return Units with the slope and intercept that belong to them, unless Units are written."""
-    if text(header, "Units"):
-        return {}
-    return pet_mapping(items(header, MAPPING))
 
 
 def _laid_out(groups: Dataset) -> Elements:
