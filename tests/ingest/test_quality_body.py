@@ -5,6 +5,7 @@ import pytest
 from quality_phantoms import world
 
 from petnet.ingest.quality.body import Bodies, agreement, bodies
+from petnet.ingest.quality.images import field_of_view
 from petnet.ingest.quality.suv_level import whole_body_mean
 from petnet.volume import Volume
 
@@ -78,6 +79,31 @@ def test_lungs_belong_to_the_body_enclosed_or_cut_by_the_field():
     affine[:3, 3] = (ct.affine @ [75, 0, 0, 1])[:3]
     cut, whole = (bodies(pet, Volume(v.array[half], affine, "HU", "CT")) for v in (breathing, ct))
     assert (cut.ct == whole.ct).all()
+
+
+def test_a_ct_narrower_than_the_pet_is_no_fault():
+    """As of every scanner: 500 mm of CT in 700 mm of PET, with the body in both."""
+    pet, ct = pair((0, 0, 0), pet_shape=(126, 126, 60))
+    found = bodies(pet, ct)
+    assert found.seen.mean() < 0.6
+    assert field_of_view("s", pet, ct, found).severity == "ok"
+    assert agreement(found).told
+    assert agreement(found).dice > 0.97
+
+
+def test_noise_in_the_air_is_no_body():
+    """Ninety per cent of a PET's field is air, whose noise must not count as uptake."""
+    pet, ct = pair((0, 0, 0), pet_shape=(126, 126, 60))
+    noise = np.random.default_rng(0).uniform(0, 0.08, pet.array.shape).astype(np.float32)
+    found = bodies(pet.with_array(pet.array + noise), ct)
+    assert found.pet.mean() == pytest.approx(bodies(pet, ct).pet.mean(), rel=0.02)
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.46, 2.5])
+def test_a_wrong_scale_hardly_moves_the_outline(factor):
+    pet, ct = pair((0, 0, 0))
+    found = bodies(pet.with_array(pet.array * np.float32(factor)), ct)
+    assert found.pet.mean() == pytest.approx(bodies(pet, ct).pet.mean(), rel=0.02)
 
 
 def whole(mean, length_mm=1000.0, scale=1.0):

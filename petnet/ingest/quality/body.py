@@ -13,22 +13,23 @@ __all__ = ["Agreement", "Bodies", "agreement", "axial_axis", "bodies", "free_sha
 
 BODY_HU = -500.0
 AIR_HU = -930.0  # thinner than lungs
-BODY_SHARE = 0.25  # of the median uptake of the body, so that a wrong scale moves no outline
-COARSE_MM = 4.0  # outlines need no finer voxels
+BODY_SHARE = 0.25  # of the body's median uptake, so that a wrong scale hardly moves the outline
+BODY_SUV = (0.1, 0.5)  # ... but above the noise of air, and whatever a hot lesion in a small field
+COARSE_MM = 5.0  # outlines need no finer voxels
 BLUR_MM = 4.0  # of the PET, whose noise has no outline
 TABLE_MM = 6.0  # what is thinner than twice this is no part of the body
 PART_OF_LARGEST = 0.2  # legs and arms are parts of their own where the field begins below the hip
 LEAST_SURFACE = 100  # voxels of free surface that a shift can be told from
 LEAST_SPREAD = 0.08  # of the normals along an axis; 0.5 for a cylinder across its own
 LEAST_FREE = 0.85  # of the outline that must not be cut off by the field
-ROUNDS, LEVEL_ROUNDS = 6, 6
+ROUNDS, LEVEL_ROUNDS = 6, 3
 
 Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
 class Bodies:
-    """Outlines on a coarse grid of the PET (voxels of about 4 mm or more).
+    """Outlines on a coarse grid of the PET (voxels of about 5 mm).
 
     Attributes
     ----------
@@ -89,16 +90,21 @@ def sampled(
 ) -> NDArray[np.float32]:
     """Return the values of `volume` at the voxel centres of another grid, by linear interpolation.
 
-    Outside of the volume's field the value is `outside`.
+    The field of the volume reaches to the edges of its outer voxels; outside it is `outside`.
     """
     from scipy.ndimage import affine_transform
 
     if volume.array.shape == shape and np.allclose(volume.affine, affine, atol=1e-4):
         return volume.array.astype(np.float32)
     to_index = np.linalg.inv(volume.affine) @ affine
+    matrix, offset = to_index[:3, :3], to_index[:3, 3]
     values: NDArray[np.float32] = affine_transform(
-        volume.array, to_index[:3, :3], to_index[:3, 3], shape, np.float32, order=1, cval=outside
+        volume.array, matrix, offset, shape, np.float32, order=1, mode="nearest"
     )
+    steps = np.ix_(*(np.arange(n, dtype=np.float64) for n in shape))
+    for row, start, count in zip(matrix, offset, volume.array.shape, strict=True):
+        place = sum((step * part for step, part in zip(steps, row, strict=True)), start)
+        values[(place < -0.5) | (place > count - 0.5)] = outside
     return values
 
 
@@ -134,13 +140,14 @@ def _pet_body(suv: NDArray[np.float32], affine: NDArray[np.float64]) -> Mask:
     from scipy.ndimage import gaussian_filter
 
     blurred = gaussian_filter(suv, BLUR_MM / _spacing(affine) / 2.355, mode="nearest")
-    uptake = blurred[blurred > 0]
-    if not uptake.size:
-        return np.zeros(suv.shape, dtype=bool)
-    level = float(uptake.mean())
+    low, high = BODY_SUV
+    threshold = low
     for _ in range(LEVEL_ROUNDS):
-        level = float(np.median(uptake[uptake >= BODY_SHARE * level]))
-    return _filled(_large(blurred > BODY_SHARE * level), axial_axis(affine))
+        uptake = blurred[blurred > threshold]
+        if not uptake.size:
+            break
+        threshold = min(max(BODY_SHARE * float(np.median(uptake)), low), high)
+    return _filled(_large(blurred > threshold), axial_axis(affine))
 
 
 def _ct_body(hu: NDArray, seen: Mask, affine: NDArray[np.float64]) -> Mask:
@@ -161,14 +168,14 @@ def _lungs(hu: NDArray, rest: Mask) -> Mask:
 
     The table's cushion is as thin, but lies in the air, whose density is that of the whole.
     """
-    from scipy.ndimage import label, median
+    from scipy.ndimage import label
 
     parts, count = label(rest)
-    if not count:
-        return rest
-    middle = np.atleast_1d(median(hu, parts, np.arange(count + 1)))
-    middle[0] = AIR_HU
-    lungs: Mask = (middle > AIR_HU)[parts] & rest
+    inside = parts[rest]
+    sizes = np.maximum(np.bincount(inside, minlength=count + 1), 1)
+    mean = np.bincount(inside, weights=hu[rest], minlength=count + 1) / sizes
+    lungs = np.zeros_like(rest)
+    lungs[rest] = (mean > AIR_HU)[inside]
     return lungs
 
 

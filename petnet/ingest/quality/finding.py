@@ -18,7 +18,9 @@ COHORT = "(cohort)"  # in the place of a study: what is about all of them
 CHECKS: dict[str, str] = {
     "pet": "The PET can be read, says where it lies, and holds SUV.",
     "ct": "The CT can be read, says where it lies, and holds Hounsfield units.",
-    "field of view": "Share of the PET's box that the CT's box covers.",
+    "field of view": (
+        "Share of the body on PET, or where none is seen of the PET's box, that the CT covers."
+    ),
     "body outline": (
         "Body outlines of PET (above a quarter of the body's median uptake) and CT (above −500 HU, "
         "the table taken off): their Dice and the shift between them. Warned of when the shift is "

@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 
 from petnet.cohort import Cohort
 from petnet.errors import PetnetError
-from petnet.ingest.quality.body import Agreement
+from petnet.ingest.quality.body import Agreement, Bodies
 from petnet.ingest.quality.finding import Finding
 from petnet.ingest.quality.values import (
     HU_RANGE_PLAUSIBLE,
     SUV_MAX_PLAUSIBLE,
     finite_range,
-    implausible_hu,
-    implausible_suv,
+    implausible_range,
 )
 from petnet.volume import Volume, is_oriented, read_volume
 
@@ -56,20 +55,20 @@ def read_image(
 def _suv(study: str, path: str, pet: Volume) -> Finding:
     low, high = finite_range(pet)
     limits = (high, *SUV_MAX_PLAUSIBLE, "SUV")
-    fault = implausible_suv(pet)
+    fault = implausible_range("PT", low, high)
     if fault:
         return Finding(study, "pet", "error", f"{path}: {fault}", "", *limits)
     if low < LEAST_SUV:
         text = f"{path}: values: expected no SUV below −0.5, but got {low:.3g}"
         return Finding(study, "pet", "warning", text, "", low, LEAST_SUV, np.nan, "SUV")
-    mean = float(pet.array[np.isfinite(pet.array)].mean())
+    mean = float(pet.array.mean(where=np.isfinite(pet.array), dtype=np.float64))
     text = f"SUV up to {high:.1f}, mean {mean:.2f}, spacing {spacing_text(pet)}"
     return Finding(study, "pet", "ok", text, "", *limits)
 
 
 def _hu(study: str, path: str, ct: Volume) -> Finding:
     low, high = finite_range(ct)
-    fault = implausible_hu(ct)
+    fault = implausible_range("CT", low, high)
     if fault:
         return Finding(study, "ct", "error", f"{path}: {fault}", "", low, np.nan, np.nan, "HU")
     if low > AIR_HU:
@@ -101,22 +100,36 @@ def _extent(volume: Volume, reach: float) -> tuple[NDArray, NDArray]:
     return world.min(axis=1), world.max(axis=1)
 
 
-def field_of_view(study: str, pet: Volume | None, ct: Volume | None) -> Finding:
-    """Give the share of the box around the PET's voxel centres that the CT's voxels cover."""
-    if pet is None or ct is None:
+def field_of_view(
+    study: str, pet: Volume | None, ct: Volume | None, found: Bodies | None
+) -> Finding:
+    """Give the share of the body on PET that the CT covers.
+
+    The field of a CT is narrower than that of a PET, which is no harm; nor are the outer voxels of
+    a PET that was cut to a CT's size. Where no body is seen, it is the box around the PET's voxel
+    centres that counts.
+    """
+    from scipy.ndimage import binary_dilation
+
+    if pet is None or ct is None or found is None:
         text = "there are no PET in SUV and CT in Hounsfield units"
         return Finding(study, "field of view", "not assessable", text)
-    (a, b), (c, d) = _extent(pet, 0.0), _extent(ct, 0.5)
-    length, common = b - a, np.clip(np.minimum(b, d) - np.maximum(a, c), 0, None)
-    within = (a >= c) & (b <= d)  # of an axis with a single slice
-    parts = np.where(length > 0, common / np.where(length > 0, length, 1), within)
-    share = float(parts.prod())
-    text = f"the CT covers {share:.0%} of the PET's volume"
+    what = "body on PET" if found.pet.any() else "PET's volume"
+    covered = binary_dilation(found.seen, np.ones((3, 3, 3), dtype=bool))
+    share = float(covered[found.pet].mean()) if found.pet.any() else _box_share(pet, ct)
+    text = f"the CT covers {share:.0%} of the {what}"
     limits = (share, COVERED, np.nan)
     if share > COVERED:
         return Finding(study, "field of view", "ok", text, "", *limits)
     severity: Literal["warning", "error"] = "warning" if share > HARDLY_COVERED else "error"
     return Finding(study, "field of view", severity, text, "", *limits)
+
+
+def _box_share(pet: Volume, ct: Volume) -> float:
+    (a, b), (c, d) = _extent(pet, 0.0), _extent(ct, 0.5)
+    length, common = b - a, np.clip(np.minimum(b, d) - np.maximum(a, c), 0, None)
+    within = (a >= c) & (b <= d)  # of an axis with a single slice
+    return float(np.where(length > 0, common / np.where(length > 0, length, 1), within).prod())
 
 
 def outlines(study: str, pet: Volume, found: Agreement | None) -> Finding:

@@ -99,7 +99,7 @@ def _of_images(
 ) -> Iterator[Finding]:
     """Compare PET and CT, where both are sound."""
     name = str(study["study"])
-    yield field_of_view(name, pet, ct)
+    yield field_of_view(name, pet, ct, found)
     if pet is None or ct is None or found is None:
         text = "there are no PET in SUV and CT in Hounsfield units"
         yield Finding(name, "body outline", "not assessable", text)

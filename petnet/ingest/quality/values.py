@@ -51,8 +51,11 @@ def implausible_range(modality: Literal["PT", "CT"], low: float, high: float) ->
 
 def finite_range(volume: Volume) -> tuple[float, float]:
     """Return the least and the largest finite value; NaN where there is none."""
-    values = volume.array[np.isfinite(volume.array)]
-    return (float(values.min()), float(values.max())) if values.size else (np.nan, np.nan)
+    known = np.isfinite(volume.array)
+    if not known.any():
+        return np.nan, np.nan
+    low = volume.array.min(where=known, initial=np.inf)
+    return float(low), float(volume.array.max(where=known, initial=-np.inf))
 
 
 def check_defined(image: Volume, mask: Volume, source: str) -> None:
