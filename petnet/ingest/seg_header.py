@@ -181,7 +181,7 @@ def _kind(dataset: Dataset) -> Kind:
     found = _line(dataset, "SegmentationType").upper()
     if not found and sop_class == LABEL_MAP:
         found = "LABELMAP"
-    if not found and whole(dataset, "BitsAllocated", 1, 64) == 1:
+    if not found and text(dataset, "BitsAllocated") == "1":
         found = "BINARY"  # nothing else has single bits
     if found not in ("BINARY", "FRACTIONAL", "LABELMAP"):
         expected = "BINARY, FRACTIONAL or LABELMAP"

@@ -108,7 +108,8 @@ def _bytes(segmentation: Segmentation, pixels: StoredPixels) -> bytes:
             else:
                 body = file
             body.seek(pixels.offset)
-            return body.read(length)
+            data: bytes = body.read(length)
+            return data
     except BROKEN as error:
         found = f"what cannot be read ({type(error).__name__})"
         raise Refused(tag_name("PixelData"), "pixels", found) from error

@@ -6,7 +6,9 @@ import highdicom as hd
 import numpy as np
 import pydicom
 from pydicom.sr.codedict import codes
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import ExplicitVRLittleEndian, RLELossless, generate_uid
+
+from petnet.ingest.segments import read_segmentation, segment_regions
 
 ORIENTATIONS = {
     "axial": (1, 0, 0, 0, 1, 0),
@@ -15,6 +17,7 @@ ORIENTATIONS = {
     "oblique": (0.8, 0.6, 0.0, -0.36, 0.48, 0.8),
 }
 PLANES, ROWS, COLUMNS = 6, 9, 11
+SHAPE = (COLUMNS, ROWS, PLANES)
 SPACING = (2.0, 1.5, 3.0)  # between rows, columns, slices
 ORIGIN = (-31.5, 12.25, 40.0)
 RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -156,3 +159,29 @@ def by_highdicom(path, shape, affine, least=1):
         index = to_index @ [s, r, c, 1.0]
         masks[n][tuple(int(i) for i in np.rint(index[:3]))] = True
     return masks
+
+
+def on_grid(drawn):
+    """Masks (planes, rows, columns) in the order (x, y, z)."""
+    return drawn.transpose(2, 1, 0)
+
+
+def read(path, shape=SHAPE, affine=None, **options):
+    affine = grid() if affine is None else affine
+    return segment_regions(read_segmentation(path), shape, affine, **options)
+
+
+def label_pixels(drawn):
+    return (drawn * np.arange(1, len(drawn) + 1)[:, None, None, None]).sum(axis=0).astype(np.uint8)
+
+
+def edited(path, change):
+    """Change a file with pydicom and write it again."""
+    ds = pydicom.dcmread(path)
+    change(ds)
+    ds.save_as(path)
+    return path
+
+
+def run_length(ds):
+    ds.compress(RLELossless, encoding_plugin="pydicom", generate_instance_uid=False)
