@@ -52,10 +52,10 @@ def _say(made: Converted) -> None:
     counts = (len(tables["studies"]), pairs, patients, len(tables["rois"]))
     log.info("%d studies (%d with CT) of %d patients, %d regions", *counts)
     if made.before:
-        log.info("%d patients are unchanged since the last run", made.before)
+        log.info("patients unchanged since the last run: %d", made.before)
     if made.gone:
-        log.warning("%d patients of earlier runs are not in the input: left out of the tables, "
-                    "their images stay", made.gone)  # fmt: skip
+        what = "they are in no table, but their images stay"
+        log.warning("patients of earlier runs that are not in the input: %d; %s", made.gone, what)
     whole = Counter(row["tag"] for row in tables["excluded"] if not row["region"])
     regions = Counter(row["tag"] for row in tables["excluded"] if row["region"])
     for what, found in (("series or files", whole), ("regions", regions)):

@@ -37,6 +37,11 @@ if TYPE_CHECKING:
 __all__ = ["UsedImage", "convert_images", "scan_day"]
 
 OTHER_PET = Exclusion("choice", "expected one PET a scan, but got several: another was chosen")
+OTHER_STUDY = Exclusion(
+    "StudyDate (0008,0020)",
+    "expected a day of its own for each scan with a tracer, but got another study on the same day, "
+    "of which a PET was chosen",
+)
 OTHER_CT = Exclusion("choice", "expected one CT a PET, but got several: another was paired")
 NO_PET = Exclusion("pairing", "expected a PET of this patient that can be used, but got none")
 SILENT = "the header does not say whether attenuation is corrected"
@@ -130,6 +135,8 @@ def convert_images(
         _write_rows(job, readable, scan, (pet, ct), notes, account)
         rankings.append(ranking)
         used += [pet, *([ct] if ct else [])]
+    if not account.status:
+        account.refuse_study("", "no PET series of this patient")
     _exclude_unpaired(readable, rankings, account)
     return used
 
@@ -257,7 +264,8 @@ def _write_pet(
             account.exclude(image.name, exclusion_of(error), study)
             continue
         for other in ranking.order[place + 1 :]:
-            account.exclude(other.name, OTHER_PET, study)
+            same = other.study_uid == image.study_uid
+            account.exclude(other.name, OTHER_PET if same else OTHER_STUDY, study)
         notes = (*ranking.notes.get(image.name, ()), *series.notes)
         notes += (SECOND,) if place else ()
         notes += () if states_correction(job.series[image.name]) else (SILENT,)

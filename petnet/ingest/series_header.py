@@ -128,16 +128,27 @@ def _text(dataset: Dataset, keyword: str) -> str:
         return ""
 
 
+def _items(dataset: Dataset, keyword: str) -> list[Dataset]:
+    """Return the items of a sequence; none where it is absent or malformed."""
+    from pydicom import Sequence
+
+    try:
+        value: Any = dataset.get(keyword)
+    except BROKEN:
+        return []
+    return list(value) if isinstance(value, Sequence) else []
+
+
 def _other_ids(dataset: Dataset) -> dict[str, str]:
     """Return further ids of the patient, which newer files hold in a sequence."""
-    items = dataset.get("OtherPatientIDsSequence") or ()
+    items = _items(dataset, "OtherPatientIDsSequence")
     ids = [_text(dataset, "OtherPatientIDs"), *(_text(item, "PatientID") for item in items)]
     return {"OtherPatientIDs": "\\".join(part for part in ids if part)} if any(ids) else {}
 
 
 def _readers(dataset: Dataset) -> str:
     """Return who drew the regions of a structure set or a segmentation."""
-    observed = dataset.get("RTROIObservationsSequence") or ()
+    observed = _items(dataset, "RTROIObservationsSequence")
     names = [_text(item, "ROIInterpreter") for item in observed]
     if _text(dataset, "Modality") == "SEG":
         names.append(_text(dataset, "ContentCreatorName"))
@@ -146,12 +157,9 @@ def _readers(dataset: Dataset) -> str:
 
 def _tracer(dataset: Dataset) -> Iterator[tuple[str, str]]:
     """Yield the name of the radiopharmaceutical, or what its code means, and the code."""
-    injected = dataset.get("RadiopharmaceuticalInformationSequence")
-    if not injected:
-        return
-    name = _text(injected[0], TRACER)
-    codes = injected[0].get(TRACER_CODE)
-    if codes:
-        yield TRACER_CODE, _text(codes[0], "CodeValue")
-        name = name or _text(codes[0], "CodeMeaning")
-    yield TRACER, name
+    for injected in _items(dataset, "RadiopharmaceuticalInformationSequence")[:1]:
+        name = _text(injected, TRACER)
+        for code in _items(injected, TRACER_CODE)[:1]:
+            yield TRACER_CODE, _text(code, "CodeValue")
+            name = name or _text(code, "CodeMeaning")
+        yield TRACER, name

@@ -217,6 +217,40 @@ def test_written_voxels_are_those_of_the_scanner(tmp_path):
     assert ((labels == by_name["node_1"]) == NODE.array).all()
 
 
+def test_pets_of_one_day_and_tracer_are_one_scan(tmp_path):
+    """The whole body is taken, whatever study it is in; another day is another scan."""
+    tree, out = tmp_path / "in", tmp_path / "out"
+    write_pet(tree / "a", pet_volume(1, (14, 12, 4)), examination("ann"), label=named(1, "bed"))
+    write_pet(tree / "b", pet_volume(2), examination("ann", day=0.1))
+    write_pet(tree / "c", pet_volume(3), examination("ann", day=1))
+    assert convert(tree, out) == 0
+    assert fates(out) == {
+        "P0001_S001": "StudyDate (0008,0020)",
+        "P0001_S002": "pet",
+        "P0001_S003": "pet",
+    }
+    assert [r["timepoint"] for r in rows(out / "studies.csv")] == ["baseline", "followup1"]
+
+
+def test_a_followup_stays_one_where_the_baseline_cannot_be_used(tmp_path):
+    tree, out = tmp_path / "in", tmp_path / "out"
+    write_pet(tree / "a", pet_volume(1), examination("ann"), PetStyle(weighed=False))
+    write_pet(tree / "b", pet_volume(2), examination("ann", day=60))
+    assert convert(tree, out) == 0
+    assert [r["timepoint"] for r in rows(out / "studies.csv")] == ["followup1"]
+
+
+def test_the_next_best_pet_is_taken_where_the_best_cannot_be_used(tmp_path):
+    tree, out = tmp_path / "in", tmp_path / "out"
+    visit = examination("ann")
+    best = write_pet(tree / "a", pet_volume(1), visit, label=named(1, "best"))
+    write_pet(tree / "b", pet_volume(2), visit, label=named(2, "next"))
+    change(best.paths, Units="PROPCPS")
+    assert convert(tree, out) == 0
+    assert fates(out) == {"P0001_S001": "Units (0054,1001)", "P0001_S002": "pet"}
+    assert any("in the place of" in r["warning"] for r in rows(out / "warnings.csv"))
+
+
 def test_regions_that_overlap_go_to_further_maps(tmp_path):
     tree, out = tmp_path / "in", tmp_path / "out"
     inner = box_mask((4, 5), (5, 6), (3, 3))
@@ -351,7 +385,7 @@ def test_a_patient_who_comes_and_goes_changes_no_other(three, tmp_path, capsys):
     shutil.move(tmp_path / "ann", three / "ann")
     shutil.move(three / "cyd", tmp_path / "cyd")
     assert convert(three, out) == 0
-    assert "1 patients of earlier runs are not in the input" in capsys.readouterr().err
+    assert "patients of earlier runs that are not in the input: 1" in capsys.readouterr().err
     assert {r["patient"] for r in rows(out / "studies.csv")} == {"P0001", "P0003"}
     assert before.items() <= stamps(out).items()
     key = {r["PatientID"]: r["patient"] for r in rows(tmp_path / "out-key" / "patients.csv")}
@@ -430,6 +464,7 @@ def test_nothing_to_convert_is_said_and_fails(tmp_path, capsys):
     assert convert(tree, out) == 1
     assert "no study could be made" in capsys.readouterr().err
     assert fates(out) == {"P0001_S001": "pairing"}
+    assert [r["status"] for r in rows(out / "status.csv")] == ["excluded"]
     (tmp_path / "empty").mkdir()
     assert convert(tmp_path / "empty", tmp_path / "none") == 1
 
