@@ -76,7 +76,7 @@ def _hu(study: str, path: str, ct: Volume) -> Finding:
         return Finding(study, "ct", "warning", text, "", low, np.nan, AIR_HU, "HU")
     # padding below −1200 is common
     severity: Literal["warning", "ok"] = "warning" if low < HU_RANGE_PLAUSIBLE[0] else "ok"
-    text = f"{path}: {low:.0f} to {high:.0f} HU, spacing {spacing_text(ct)}"
+    text = f"{low:.0f} to {high:.0f} HU, spacing {spacing_text(ct)}"
     return Finding(study, "ct", severity, text, "", low, HU_RANGE_PLAUSIBLE[0], AIR_HU, "HU")
 
 

@@ -212,7 +212,7 @@ def _place(study: str, region: Delineation, found: Bodies) -> Finding:
     if np.isnan(share):
         text = "the mask lies outside of the CT's field"
         return Finding(study, what, "not assessable", text, region.name)
-    text = f"{share:.0%} of the mask lie outside of the body on CT"
+    text = f"{share:.0%} of the mask lies outside of the body on CT"
     values = (share, np.nan, OUTSIDE)
     if share <= OUTSIDE:
         return Finding(study, what, "ok", text, region.name, *values)
