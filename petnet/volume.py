@@ -356,10 +356,13 @@ def write_volume(path: Path, volume: Volume, dtype: Any = np.float32, level: int
     array = volume.array
     if np.issubdtype(dtype, np.integer) and not np.issubdtype(array.dtype, np.integer):
         array = np.rint(array)
-    image: Any = nib.Nifti1Image(array.astype(dtype), volume.affine)  # type: ignore[no-untyped-call]
+    image: Any = nib.Nifti1Image(  # type: ignore[no-untyped-call]
+        array.astype(dtype, copy=False), volume.affine
+    )
     image.header.set_xyzt_units("mm")
-    data: bytes = image.to_bytes()
-    if Path(path).suffix == ".gz":  # no time stamp, so that equal volumes are equal files
-        data = gzip.compress(data, compresslevel=level, mtime=0)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(data)
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        if Path(path).suffix == ".gz":  # no time stamp, so that equal volumes are equal files
+            with gzip.GzipFile("", "wb", level, file, mtime=0) as packed:
+                image.to_stream(packed)
+        else:
+            image.to_stream(file)
