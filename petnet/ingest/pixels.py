@@ -49,6 +49,7 @@ DECODERS = {
     "1.2.840.10008.1.2.4.90": "pillow",
     "1.2.840.10008.1.2.4.91": "pillow",
 } | dict.fromkeys(JPEG_LOSSLESS, "petnet")
+JPEG_LS_START = b"\xff\xd8\xff\xf7"
 LOSSY = frozenset(
     {
         "1.2.840.10008.1.2.4.50",  # JPEG baseline
@@ -285,6 +286,9 @@ def _check_shape(data: bytes, form: PixelFormat) -> None:
         found = "none" if shape is None else f"{shape[0]} x {shape[1]}"
         expected = f"compressed pixels of {form.rows} x {form.columns}"
         raise Refused(tag_name("PixelData"), expected, found)
+    if data.startswith(JPEG_LS_START) and not data.rstrip(b"\0").endswith(b"\xff\xd9"):
+        # CharLS looks for the end of such a stream for many seconds
+        raise Refused(tag_name("PixelData"), "complete compressed pixels", "an early end")
 
 
 def _syntax_name(syntax: str) -> str:
