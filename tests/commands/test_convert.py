@@ -289,15 +289,20 @@ def test_each_component_can_be_a_lesion_of_its_own(tmp_path):
     assert (first == NODE.array).all()  # the one nearer to the head
 
 
-@pytest.fixture
-def three(tmp_path):
-    """Three patients; Bob was seen twice."""
-    tree = tmp_path / "in"
+@pytest.fixture(scope="module")
+def three_once(tmp_path_factory):
+    tree = tmp_path_factory.mktemp("three")
     write_study(tree / "ann", examination("ann"), seed=1)
     write_study(tree / "bob 1", examination("bob"), seed=2)
     write_study(tree / "bob 2", examination("bob", day=60), seed=3)
     write_study(tree / "cyd", examination("cyd"), seed=4)
     return tree
+
+
+@pytest.fixture
+def three(three_once, tmp_path):
+    """Three patients; Bob was seen twice. Each test has a tree of its own to change."""
+    return shutil.copytree(three_once, tmp_path / "in")
 
 
 KILLED = """
@@ -349,6 +354,7 @@ def test_the_cohort_can_be_checked_and_extracted_at_once(three, tmp_path):
     assert found["P0003_baseline_fdg", "GTV"] == pytest.approx(truth, abs=1e-3)
 
 
+@pytest.mark.full
 def test_workers_change_nothing(three, tmp_path):
     assert convert(three, tmp_path / "one", workers=1) == 0
     assert convert(three, tmp_path / "two", workers=2) == 0
