@@ -159,8 +159,8 @@ def _box(
         corners.extend(product(*ends))
     to_index = np.linalg.inv(np.vstack([planes.to_plane, [0, 0, 0, 1]]) @ affine)
     index = np.array(corners) @ to_index[:3, :3].T + to_index[:3, 3]
-    low = np.clip(np.floor(index.min(axis=0)) - 1, 0, shape).astype(int)
-    high = np.clip(np.ceil(index.max(axis=0)) + 2, low, shape).astype(int)
+    low = np.clip(np.floor(index.min(axis=0)), 0, shape).astype(int)
+    high = np.clip(np.ceil(index.max(axis=0)) + 1, low, shape).astype(int)
     x, y, z = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
     return x, y, z
 

@@ -151,6 +151,7 @@ def test_known_lesions_keep_their_number():
     assert number_lesions("P1", ["a", "B", "d"], known) == {
         "a": "P1-L03", "B": "P1-L01", "d": "P1-L04",
     }  # fmt: skip
+    assert number_lesions("P1", ["a"], {"b": "P1-L07"}) == {"a": "P1-L08"}  # after the largest
     with pytest.raises(InputError, match="P0001-L01"):
         number_lesions("P1", ["a"], {"b": "lesion one"})
 

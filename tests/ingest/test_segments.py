@@ -277,6 +277,32 @@ def test_other_grids_by_sitk(orientation, kind, spacing, tmp_path):
         assert "nearest neighbour" in region.notes[0]
 
 
+def test_sheared_planes_brute_force(binary):
+    """A tilted gantry: every plane begins somewhere else; each voxel is looked up one by one."""
+    shear = np.array([0.7, -0.9, 0.0])  # mm from plane to plane
+
+    def tilt(ds):
+        for group in ds.PerFrameFunctionalGroupsSequence:
+            item = group.PlanePositionSequence[0]
+            place = np.array(item.ImagePositionPatient, float)
+            k = round((place[2] - ORIGIN[2]) / SPACING[2])
+            item.ImagePositionPatient = (place + k * shear).round(6).tolist()
+
+    edited(binary, tilt)
+    onto = grid()
+    onto[:3, 3] += (0.31, 0.17, 0.29)
+    expected = np.zeros((3, *SHAPE), bool)
+    for index in np.ndindex(SHAPE):
+        x, y, z = (RAS @ onto @ [*index, 1])[:3] - ORIGIN
+        k = round(z / SPACING[2])
+        column = round((x - k * shear[0]) / SPACING[1])
+        row = round((y - k * shear[1]) / SPACING[0])
+        if 0 <= k < PLANES and 0 <= column < COLUMNS and 0 <= row < ROWS:
+            expected[:, *index] = truth()[:, k, row, column]
+    for n, region in enumerate(read(binary, SHAPE, onto)):
+        np.testing.assert_array_equal(region.mask, expected[n])
+
+
 def test_image_of_half_as_thick_slices(binary):
     """Analytic: planes coincide with every second slice, and what lies between must not be empty.
 
