@@ -41,7 +41,7 @@ def test_every_verb_is_shown():
 
 def test_the_commands_run_one_after_the_other(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for verb, *words in commands(block_with("petnet check")):
+    for verb, *words in commands(block_with("features=all")):
         if verb in ("predict", "diff"):
             run = next(Path("runs").glob("her2-lr-*"))
             words = [w.replace("RUN", str(run)).replace("data/new", "data/her2") for w in words]
@@ -49,6 +49,15 @@ def test_the_commands_run_one_after_the_other(tmp_path, monkeypatch):
     assert {"features.parquet", "predictions.csv"} <= {p.name for p in tmp_path.iterdir()}
     assert len(list(Path("runs").glob("her2-*/done.json"))) == 3
     assert Path("runs/report.html").stat().st_size > 100_000
+
+
+def test_the_way_from_dicom_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for verb, *words in commands(block_with("petnet convert")):
+        few = ["simulation.patients=2", "simulation.prevalence=0.5"] if verb == "simulate" else []
+        assert main([verb, *words, *few]) == 0, (verb, words)
+    assert len(Path("lesions41.csv").read_text().splitlines()) == 3
+    assert Path("check.html").stat().st_size > 10_000
 
 
 def test_the_combined_nodal_model_runs(tmp_path, monkeypatch):
