@@ -16,16 +16,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from petnet.ingest.header_walk import UNDEFINED_LENGTH, Unusual, Walked, walk, walk_meta
 from petnet.ingest.records import StoredPixels
 from petnet.ingest.refusal import Refused
 
 if TYPE_CHECKING:
-    from pydicom import Dataset
+    from pydicom import DataElement, Dataset
+    from pydicom.tag import BaseTag
 
 __all__ = [
     "BROKEN",
     "DEFLATED",
     "Head",
+    "HeaderReader",
     "lenient",
     "parse_head",
     "read_header",
@@ -36,11 +39,11 @@ IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 EXPLICIT_BIG = "1.2.840.10008.1.2.2"
 DEFLATED = "1.2.840.10008.1.2.1.99"
+CHARACTER_SET = 0x00080005
 PIXEL_DATA = 0x7FE00010
 #: PixelData, and the two kinds of floating point that stand in its stead (parametric maps).
 PIXELS = frozenset({0x7FE00008, 0x7FE00009, PIXEL_DATA})
 LONG_VRS = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "UC", "UN", "UR", "UT", "SV", "UV"})
-UNDEFINED_LENGTH = 0xFFFFFFFF
 FIRST_BYTES = 2**16  # holds the header of nearly every classic file
 MOST_HEADER = 2**28  # bytes read; a multi-frame file of thousands of frames has some 2**24
 MOST_ZEROS = 256  # reads of nothing but zeros, one after the other
@@ -119,18 +122,99 @@ def read_header(path: Path) -> tuple[Dataset, StoredPixels | None]:
     Refused
         The file cannot be opened or is not made as DICOM files are.
     """
-    try:
-        with lenient(), path.open("rb") as file:
-            head = parse_head(file, PIXELS.__contains__, FIRST_BYTES)
-    except BROKEN as error:
-        found = f"a malformed or unreadable file ({_kind(error)})"
-        raise Refused("file", "a DICOM file", found) from error
-    if head.stopped_at is None or head.stopped_at[0] != PIXEL_DATA:
-        return head.dataset, None
-    _, vr, length = head.stopped_at
-    offset = head.end + (12 if vr in LONG_VRS else 8)
-    stated = None if length == UNDEFINED_LENGTH else length
-    return head.dataset, StoredPixels(head.syntax, offset, stated, vr or "OW", head.little_endian)
+    return HeaderReader().read(path)
+
+
+class HeaderReader:
+    """Reads the headers of a series: what is the same in file after file is converted once.
+
+    The datasets share these elements, so that they must not be changed in place.
+    """
+
+    def __init__(self) -> None:
+        self._context: tuple[Any, ...] = ()
+        self._shared: dict[int, tuple[bytes | None, bytes, BaseTag, DataElement]] = {}
+
+    def read(self, path: Path) -> tuple[Dataset, StoredPixels | None]:
+        """Read a header; see `read_header`."""
+        try:
+            with lenient(), path.open("rb", buffering=0) as file:
+                first = file.read(FIRST_BYTES)
+                try:
+                    return self._walk(first)
+                except Unusual:
+                    file.seek(0)
+                    head = parse_head(file, PIXELS.__contains__, FIRST_BYTES)
+        except BROKEN as error:
+            found = f"a malformed or unreadable file ({_kind(error)})"
+            raise Refused("file", "a DICOM file", found) from error
+        if head.stopped_at is None or head.stopped_at[0] != PIXEL_DATA:
+            return head.dataset, None
+        _, vr, length = head.stopped_at
+        offset = head.end + (12 if vr in LONG_VRS else 8)
+        stated = None if length == UNDEFINED_LENGTH else length
+        pixels = StoredPixels(head.syntax, offset, stated, vr or "OW", head.little_endian)
+        return head.dataset, pixels
+
+    def _walk(self, data: bytes) -> tuple[Dataset, StoredPixels | None]:
+        """Read a header that is made as usual and ends with pixels, within `data`."""
+        syntax, at = walk_meta(data)
+        if syntax == DEFLATED:
+            raise Unusual
+        implicit, order = syntax == IMPLICIT_LITTLE, ">" if syntax == EXPLICIT_BIG else "<"
+        walked = list(walk(data, at, implicit, order, min(PIXELS)))
+        tag, vr, _, end = walked.pop()
+        if tag != PIXEL_DATA:
+            raise Unusual
+        dataset = self._dataset(data, walked, implicit, order == "<")
+        length = int.from_bytes(data[end - 4 : end], "little" if order == "<" else "big")
+        stated = None if length == UNDEFINED_LENGTH else length
+        if vr not in (None, b"OB", b"OW", b"UN"):
+            raise Unusual
+        kind = vr.decode("ascii") if vr else "OW"
+        return dataset, StoredPixels(syntax, end, stated, kind, order == "<")
+
+    def _dataset(self, data: bytes, walked: list[Walked], implicit: bool, little: bool) -> Dataset:
+        """Return the dataset of elements, those that are as in the first file converted."""
+        from pydicom import Dataset
+        from pydicom.charset import convert_encodings, default_encoding
+        from pydicom.dataelem import RawDataElement, convert_raw_data_element, empty_value_for_VR
+        from pydicom.tag import BaseTag
+
+        character_set = next((data[a:b] for tag, _, a, b in walked if tag == CHARACTER_SET), b"")
+        context = implicit, little, character_set
+        shared = self._shared if context == self._context else {}
+        elements: dict[BaseTag, Any] = {}
+        for tag, vr, start, end in walked:
+            value = data[start:end]
+            known = shared.get(tag)
+            if known is not None and known[1] == value and known[0] == vr:
+                elements[known[2]] = known[3]
+                continue
+            key, kind = BaseTag(tag), vr.decode("ascii") if vr else None
+            stored: Any = value or empty_value_for_VR(kind, raw=True)
+            elements[key] = RawDataElement(key, kind, end - start, stored, start, implicit, little)
+        encoding: Any = default_encoding
+        if character_set:
+            raw = elements[BaseTag(CHARACTER_SET)]
+            element = convert_raw_data_element(raw) if isinstance(raw, RawDataElement) else raw
+            encoding = convert_encodings(element.value)
+        dataset = Dataset(elements)
+        dataset.set_original_encoding(implicit, little, encoding)
+        if not self._context:
+            self._context = context
+            self._share(dataset, {tag: (vr, data[a:b]) for tag, vr, a, b in walked})
+        return dataset
+
+    def _share(self, dataset: Dataset, raw: dict[int, tuple[bytes | None, bytes]]) -> None:
+        """Convert the values of the first file; private ones depend on their creators."""
+        for tag in list(dataset.keys()):
+            if tag.is_private or tag not in raw:
+                continue
+            try:
+                self._shared[int(tag)] = (*raw[int(tag)], tag, dataset[tag])
+            except BROKEN:
+                continue  # whoever asks for it will say what is wrong
 
 
 def _kind(error: BaseException) -> str:

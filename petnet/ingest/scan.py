@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
@@ -12,8 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from petnet.errors import InputError
-from petnet.ingest.dicom_file import BROKEN, Head, lenient, parse_head
+from petnet.ingest.dicom_file import (
+    BROKEN,
+    DEFLATED,
+    EXPLICIT_BIG,
+    IMPLICIT_LITTLE,
+    Head,
+    lenient,
+    parse_head,
+)
 from petnet.ingest.header_values import text
+from petnet.ingest.header_walk import Unusual, walk, walk_meta
 from petnet.ingest.records import FoundFile, Tree, UnreadableFile
 from petnet.ingest.refusal import tag_name
 
@@ -29,6 +39,7 @@ DICOM_NAMES = (".dcm", ".dicom", ".dic")
 DICOMDIR = "1.2.840.10008.1.3.10"
 LAST_TAG = 0x00200052  # FrameOfReferenceUID; what is looked for lies before it
 FIRST_BYTES = 2**13
+WANTED = (0x00080016, 0x00080018, 0x00080060, 0x00100020, 0x0020000D, 0x0020000E, LAST_TAG)
 CHUNK = 64  # files that a worker takes at a time
 WORTH_A_PROCESS = 1000  # files: starting another takes about as long as reading so many
 UID = re.compile(r"[\x21-\x7e]{1,128}")
@@ -140,8 +151,10 @@ def _look_at(path: Path) -> Found:
             return None
         if name.endswith(MASK_NAMES):
             return path
-        with path.open("rb") as file:
+        with path.open("rb", buffering=0) as file:
             head = file.read(FIRST_BYTES)
+            with contextlib.suppress(Unusual):
+                return _walk_through(path, head)
             if not _begins_as_dicom(head):
                 reason = "expected DICOM as its name says, but got other content"
                 of_name = name.endswith(DICOM_NAMES)
@@ -153,6 +166,26 @@ def _look_at(path: Path) -> Found:
         kind = error.strerror if isinstance(error, OSError) else None
         reason = f"expected a DICOM header, but got: {kind or type(error).__name__}"
         return UnreadableFile(path, "file", reason)
+
+
+def _walk_through(path: Path, head: bytes) -> FoundFile:
+    """Identify a file that is made as usual, from its first bytes."""
+    syntax, at = walk_meta(head)
+    if syntax == DEFLATED:
+        raise Unusual
+    implicit, order = syntax == IMPLICIT_LITTLE, ">" if syntax == EXPLICIT_BIG else "<"
+    written = {}
+    for tag, _, start, end in walk(head, at, implicit, order, LAST_TAG + 1):
+        if tag in WANTED:
+            written[tag] = head[start:end].decode("latin-1").strip("\0 ")
+    values = [written.get(tag, "") for tag in WANTED]
+    sop_class, sop_uid, modality, patient, study, series, frame = values
+    uids = [uid for uid in (sop_class, sop_uid, study, series, frame) if uid]
+    if not series or sop_class == DICOMDIR or not all(map(UID.fullmatch, uids)):
+        raise Unusual
+    if not (patient.isascii() and patient.isprintable() and modality.isalnum()):
+        raise Unusual
+    return FoundFile(path, sop_class, sop_uid, patient, study, series, frame, modality)
 
 
 def _begins_as_dicom(head: bytes) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from petnet.ingest.dicom_file import BROKEN, lenient, read_header
+from petnet.ingest.dicom_file import BROKEN, HeaderReader, lenient
 from petnet.ingest.geometry import Plane, Stack, check_alike, places, plane_of, stack_of
 from petnet.ingest.header_values import text
 from petnet.ingest.multiframe import flatten, is_multiframe
@@ -63,7 +63,8 @@ def read_series(files: Sequence[FoundFile], tilt: Tilt = "refuse") -> Series:
     with lenient():
         try:
             by_path = sorted(files, key=lambda file: file.path)
-            slices = [one for file in by_path for one in _slices(file)]
+            reader = HeaderReader()
+            slices = [one for file in by_path for one in _slices(file, reader)]
             if not slices:
                 raise Refused("slices", "two or more at different positions", "none")
             _check_images(slices)
@@ -81,8 +82,8 @@ def read_series(files: Sequence[FoundFile], tilt: Tilt = "refuse") -> Series:
     return Series(tuple(slices), stack.shape, stack.affine, tuple(notes), stack.starts)
 
 
-def _slices(file: FoundFile) -> Iterator[Slice]:
-    header, pixels = read_header(file.path)
+def _slices(file: FoundFile, reader: HeaderReader) -> Iterator[Slice]:
+    header, pixels = reader.read(file.path)
     if pixels is None:
         raise Refused(tag_name("PixelData"), "pixels in every file", "none")
     if is_multiframe(header):
