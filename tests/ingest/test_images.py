@@ -3,7 +3,7 @@
 import numpy as np
 import pydicom
 import pytest
-from pydicom.uid import generate_uid
+from pydicom.uid import ExplicitVRLittleEndian, RLELossless, generate_uid
 from written_series import datasets, found, ramp, save, write
 
 from petnet.ingest.images import load_ct, load_pet, shifted
@@ -204,3 +204,10 @@ def test_multi_frame_ct_is_what_its_slices_are(tmp_path):
     np.testing.assert_array_equal(from_frames.array, from_slices.array)
     np.testing.assert_array_equal(from_frames.array, stored.transpose(2, 1, 0) - 24)
     np.testing.assert_allclose(from_frames.affine, from_slices.affine, atol=1e-9)
+
+    made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    made.compress(RLELossless, encoding_plugin="pydicom", generate_instance_uid=False)
+    (tmp_path / "compressed").mkdir()
+    made.save_as(tmp_path / "compressed" / "all.dcm")
+    compressed = load_ct(read_series(found(tmp_path / "compressed")))
+    np.testing.assert_array_equal(compressed.array, from_slices.array)
