@@ -8,7 +8,6 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from petnet.ingest.convert_tables import COLUMNS, read_user_tables, write_tables
 from petnet.ingest.patients import group_files
 from petnet.ingest.scan import scan_tree
 from petnet.ingest.series_header import read_series_header
+from petnet.processes import fresh_pool
 from petnet.progress import track
 
 __all__ = ["Converted", "check_folders", "convert"]
@@ -153,16 +153,14 @@ def _beside(out: Path) -> Path:
 
 def _sweep(out: Path, key: Path) -> None:
     """Remove what runs that were killed left half-written."""
-    for folder in (out, out / RECORDS, key, key / "lesions", key / "defects"):
+    ours = (out, out / RECORDS, *out.glob("images/*"), key, key / "lesions", key / "defects")
+    for folder in ours:
         for path in folder.glob(".tmp-*"):
             path.unlink(missing_ok=True)
 
 
 def _pool(workers: int) -> AbstractContextManager[ProcessPoolExecutor | None]:
-    # fresh processes: a fork would inherit the threads of whatever is loaded already
-    if workers <= 1:
-        return nullcontext()
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    return fresh_pool(workers) if workers > 1 else nullcontext()
 
 
 def _run(jobs: Sequence[PatientJob], workers: int, overwrite: bool) -> list[Record]:

@@ -56,6 +56,8 @@ def convert_patient(job: PatientJob, overwrite: bool = False) -> Record:
         if before is not None and not overwrite:
             sweep(job, before["files"])
             return before | {"made": "before"}
+        # from here on images are written over: what an earlier run says of them holds no more
+        _record_path(job).unlink(missing_ok=True)
         with lenient():
             record = _convert(job)
     except PetnetError:
