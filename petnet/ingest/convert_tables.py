@@ -1,8 +1,9 @@
 """The tables of a converted cohort, put together from the records of its patients.
 
-What a user adds is kept: further columns of studies and rois, every column and row of targets. Rows
-of targets whose patients are not in the studies table wait in targets_unused.csv, since a cohort
-has no targets without a study; they come back with the patient.
+What a user adds is kept: further columns of studies and rois, every column and row of targets. What
+was added to a study, region or patient that is not in the tables now waits in studies_unused.csv,
+rois_unused.csv or targets_unused.csv (a cohort has no targets without a study) and comes back with
+it. A run that is killed loses none of it: rows are in the one file before they leave the other.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from petnet.files import write_text
 
-__all__ = ["COLUMNS", "UserTables", "read_user_tables", "write_tables"]
+__all__ = ["COLUMNS", "UserTable", "UserTables", "read_user_tables", "write_tables"]
 
 Row = Mapping[str, Any]
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -34,27 +36,29 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "warnings": ("patient", "study", "series", "region", "warning"),
     "status": ("patient", "study", "status", "reason"),
 }  # fmt: skip
-KEYS = {"studies": ("study",), "rois": ("study", "roi")}
-TARGETS, UNUSED = "targets.csv", "targets_unused.csv"
+KEYS = {"studies": ("study",), "rois": ("study", "roi"), "targets": ("patient",)}
 
 
-class UserTables:
-    """What a user has added to the tables of an earlier conversion.
+@dataclass(frozen=True, eq=False)
+class UserTable:
+    """What a user has added to one table of an earlier conversion.
 
     Attributes
     ----------
-    added : mapping
-        Table to the added columns, and to their values by the table's key.
-    targets : list of dict
-        Rows of targets, those that wait included.
-    target_columns : list of str
+    columns : tuple of str
+        Names of the added columns.
+    rows : tuple of dict
+        Values of the table's key and of the added columns, without those that are empty.
+    waiting : tuple of dict
+        Those of `rows` that lie in the table's file of what is not used.
     """
 
-    def __init__(self) -> None:
-        self.columns: dict[str, list[str]] = {}
-        self.values: dict[str, dict[tuple[str, ...], dict[str, str]]] = {}
-        self.targets: list[dict[str, str]] = []
-        self.target_columns: list[str] = ["patient"]
+    columns: tuple[str, ...] = ()
+    rows: tuple[dict[str, str], ...] = ()
+    waiting: tuple[dict[str, str], ...] = ()
+
+
+UserTables = Mapping[str, UserTable]
 
 
 def read_user_tables(folder: Path) -> UserTables:
@@ -65,19 +69,29 @@ def read_user_tables(folder: Path) -> UserTables:
     InputError
         A table is no CSV, which would be lost if it were written anew.
     """
-    found = UserTables()
-    for table, key in KEYS.items():
-        columns, rows = _read(folder / f"{table}.csv")
-        added = [c for c in columns if c not in COLUMNS[table]]
-        found.columns[table] = added
-        found.values[table] = {
-            tuple(row.get(k, "") for k in key): {c: row[c] for c in added} for row in rows
-        }
-    for name in (TARGETS, UNUSED):
-        columns, rows = _read(folder / name)
-        found.target_columns += [c for c in columns if c not in found.target_columns]
-        found.targets += [row for row in rows if row not in found.targets]
-    return found
+    return {table: _user_table(folder, table) for table in KEYS}
+
+
+def _user_table(folder: Path, table: str) -> UserTable:
+    columns, used = _read(folder / f"{table}.csv")
+    more, waiting = _read(_unused(folder, table))
+    key, ours = KEYS[table], COLUMNS.get(table, ())
+    added = tuple(c for c in dict.fromkeys([*columns, *more]) if c not in (*key, *ours))
+    rows = _said(used, key, added)
+    unused = _said(waiting, key, added)
+    return UserTable(added, (*rows, *(r for r in unused if r not in rows)), unused)
+
+
+def _said(
+    rows: Sequence[Mapping[str, str]], key: Sequence[str], added: Sequence[str]
+) -> tuple[dict[str, str], ...]:
+    """Return key and added values of the rows that have any of the latter."""
+    said = ({c: row[c] for c in (*key, *added) if row.get(c)} for row in rows)
+    return tuple(row for row in said if any(c in row for c in added))
+
+
+def _unused(folder: Path, table: str) -> Path:
+    return folder / f"{table}_unused.csv"
 
 
 def _read(path: Path) -> tuple[list[str], list[dict[str, str]]]:
@@ -101,34 +115,50 @@ def write_tables(folder: Path, tables: Mapping[str, Sequence[Row]], before: User
     ----------
     tables : mapping of str to rows
         As `COLUMNS`, in the order in which they are to stand.
-    before : UserTables
+    before : mapping of str to UserTable
     """
     for table, columns in COLUMNS.items():
         rows = list(tables[table])
-        added = before.columns.get(table, [])
-        if added:
-            known = before.values[table]
-            keys = [tuple(str(row[k]) for k in KEYS[table]) for row in rows]
-            rows = [{**row, **known.get(k, {})} for row, k in zip(rows, keys, strict=True)]
-        _write(folder / f"{table}.csv", (*columns, *added), rows)
-    patients = dict.fromkeys(str(row["patient"]) for row in tables["studies"])
-    _write_targets(folder, list(patients), before)
+        if table not in KEYS:
+            _write(folder / f"{table}.csv", columns, rows)
+            continue
+        # what the table itself says comes last: it may have been edited after a run was killed
+        added = {_key(table, row): row for row in reversed(before[table].rows)}
+        rows = [{**added.get(_key(table, row), {}), **row} for row in rows]
+        _write_keeping(folder, table, (*columns, *before[table].columns), rows, before[table])
+    patients = list(dict.fromkeys(str(row["patient"]) for row in tables["studies"]))
+    _write_targets(folder, patients, before["targets"])
 
 
-def _write_targets(folder: Path, patients: Sequence[str], before: UserTables) -> None:
-    columns = before.target_columns
-    told = [row for row in before.targets if any(row.get(c) for c in columns if c != "patient")]
-    there = [row for row in told if row.get("patient") in patients]
+def _key(table: str, row: Row) -> tuple[str, ...]:
+    return tuple(str(row.get(column, "")) for column in KEYS[table])
+
+
+def _write_targets(folder: Path, patients: Sequence[str], before: UserTable) -> None:
+    """Write a row for each patient, those of the user as they were and in their order."""
+    there = [row for row in before.rows if row.get("patient") in patients]
     known = {row["patient"] for row in there}
     rows = [*there, *({"patient": patient} for patient in patients if patient not in known)]
-    if not told:
+    if not before.rows:
         rows.sort(key=lambda row: patients.index(row["patient"]))
-    _write(folder / TARGETS, columns, rows)
-    waiting = [row for row in told if row.get("patient") not in patients]
+    _write_keeping(folder, "targets", ("patient", *before.columns), rows, before)
+
+
+def _write_keeping(
+    folder: Path, table: str, columns: Sequence[str], rows: Sequence[Row], before: UserTable
+) -> None:
+    """Write a table, and beside it what a user said of rows that it does not have now."""
+    unused, kept = _unused(folder, table), (*KEYS[table], *before.columns)
+    keys = {_key(table, row) for row in rows}
+    waiting = [row for row in before.rows if _key(table, row) not in keys]
+    leaving = [row for row in waiting if row not in before.waiting]
+    if leaving:
+        _write(unused, kept, [*before.waiting, *leaving])
+    _write(folder / f"{table}.csv", columns, rows)
     if waiting:
-        _write(folder / UNUSED, columns, waiting)
+        _write(unused, kept, waiting)
     else:
-        (folder / UNUSED).unlink(missing_ok=True)
+        unused.unlink(missing_ok=True)
 
 
 def _write(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:
