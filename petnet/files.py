@@ -27,6 +27,7 @@ __all__ = [
     "hash_of",
     "intact",
     "json_text",
+    "path_text",
     "read_json",
     "write_csv",
     "write_json",
@@ -197,6 +198,14 @@ def config_folder() -> Path:
         if (folder / "config.yaml").is_file():
             return folder
     raise PetnetError(f"no configs beside {package} or in it: the installation is incomplete")
+
+
+def path_text(path: Path) -> str:
+    """Return a path, with slashes, as text that UTF-8 can hold.
+
+    Bytes that are no UTF-8, as old systems leave them in names, become "\\xfc" and the like.
+    """
+    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
 
 
 def content_hash(path: Path) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from petnet.files import path_text
 from petnet.ingest.convert_job import ConvertOptions, PatientJob
 from petnet.ingest.patients import Patient, alike, doubts, group_patients
 from petnet.ingest.pseudonyms import KEY_TABLES, assign, read_key, write_key
@@ -154,7 +155,7 @@ def _said(
     for group in alike(patients):
         for one in group:
             others = ", ".join(sorted(labels[other][0] for other in group if other != one))
-            said[one].append(f"duplicate patient? {others} has the same name and birth date, or id")
+            said[one].append(f"duplicate patient? {others} has the same name and birth date, id or series")
     return {identity: tuple(texts) for identity, texts in said.items()}
 
 
@@ -213,7 +214,7 @@ def _named_series(
                 "StudyDate": header.text("StudyDate"),
                 "Modality": header.text("Modality"),
                 "SeriesDescription": header.text("SeriesDescription"),
-                "folder": header.files[0].path.parent.relative_to(tree.root).as_posix(),
+                "folder": path_text(header.files[0].path.parent.relative_to(tree.root)),
             }
     return rows
 
@@ -222,7 +223,7 @@ def _named_files(tree: Tree, key: Path) -> dict[Path, Row]:
     """Return the key's row of each mask and each file that cannot be read."""
     kinds = dict.fromkeys(tree.masks, "mask")
     kinds |= {one.path: "unreadable" for one in tree.unreadable}
-    at = {path: path.relative_to(tree.root).as_posix() for path in kinds}
+    at = {path: path_text(path.relative_to(tree.root)) for path in kinds}
     known = {identity: row["file"] for identity, row in read_key(key, "files").items()}
     names = assign(known, sorted((place,) for place in at.values()), "F{:04d}")
     return {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -210,6 +212,8 @@ def _by_label(
 
 def _stem(path: Path) -> str:
     name = path.name
+    if re.search("[\udc80-\udcff]", name):  # bytes that are no UTF-8, as old systems leave them
+        name = os.fsencode(name).decode("latin-1")
     for ending in (*NIFTI, *NRRD):
         if name.lower().endswith(ending):
             name = name[: -len(ending)]

@@ -109,11 +109,13 @@ def doubts(patient: Patient) -> tuple[str, ...]:
 def alike(patients: Sequence[Patient]) -> list[tuple[tuple[str, str], ...]]:
     """Return groups of identities that may be one patient, who then is on both sides of a split.
 
-    They share name and birth date, or their ids differ in case and blanks alone.
+    They share name and birth date, or a series, or their ids differ in case and blanks alone.
     """
     by_person: dict[tuple[str, ...], set[tuple[str, str]]] = defaultdict(set)
     for patient in patients:
         by_person["id", "".join(patient.patient_id.casefold().split())].add(patient.identity)
+        for header in patient.series:
+            by_person["series", header.uid].add(patient.identity)
         name, born = patient.first("PatientName"), patient.first("PatientBirthDate")
         if name and born:
             by_person["name", _plain(name), born].add(patient.identity)
