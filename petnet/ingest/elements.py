@@ -50,12 +50,16 @@ def _decoded(element: RawDataElement) -> str:
 
 
 def _joined(value: Any) -> str:
+    from pydicom.sequence import Sequence
+
     if value is None:
         return ""
     if isinstance(value, bytes):
         return value.decode("latin-1")
     if isinstance(value, str) or not hasattr(value, "__iter__"):
         return str(value)
+    if isinstance(value, Sequence):
+        return "(a sequence)"  # where a rule asks for text or a number; it is neither
     return "\\".join(str(item) for item in value)
 
 

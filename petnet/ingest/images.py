@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["load_ct", "load_pet", "shifted"]
 
-LARGEST_FACTOR = 1e25  # times 32 bits, float32 still holds it
+#: SUV of one step of the stored values: even 32 bits reach no SUV, or the first is beyond any.
+FACTORS = (1e-13, 1e4)
 LARGEST_SLOPE, LARGEST_INTERCEPT = 1e3, 1e6
 INT16 = np.iinfo(np.int16)
 
@@ -51,8 +52,12 @@ def load_pet(series: Series, options: SuvOptions) -> tuple[Volume, SuvScale]:
     with lenient():
         slopes = [number(one.header, "RescaleSlope") for one in series.slices]
     factors = np.array(slopes) * np.array(scale.factors)
-    if not (factors < LARGEST_FACTOR).all():
-        raise Refused(tag_name("RescaleSlope"), "one that gives SUV", f"{max(slopes):g}")
+    low, high = FACTORS
+    implausible = ~((low < factors) & (factors < high))
+    if implausible.any():
+        expected = f"one by which a step of the stored values is an SUV of {low:g} to {high:g}"
+        found = f"{slopes[int(implausible.argmax())]:g}"
+        raise Refused(tag_name("RescaleSlope"), expected, found)
     array = np.empty(series.shape, np.float32, order="F")
     for k, values in enumerate(slice_arrays(series)):
         array[:, :, k] = values.T * factors[k]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -247,7 +248,10 @@ def _decode(data: bytes, syntax: str, form: PixelFormat) -> NDArray[Any]:
 
             words = decode(data, (form.rows, form.columns))
             return significant_bits(words.astype(f"u{form.bits_allocated // 8}"), form)
-        values = _decode_by_pydicom(data, syntax, form)
+        if syntax == RLE:
+            values = _decode_rle(data, form)
+        else:
+            values = _decode_by_pydicom(data, syntax, form)
     except (*BROKEN, RuntimeError) as error:
         expected = f"pixels compressed as {_syntax_name(syntax)}"
         raise Refused(tag_name("PixelData"), expected, "what cannot be decoded") from error
@@ -255,6 +259,24 @@ def _decode(data: bytes, syntax: str, form: PixelFormat) -> NDArray[Any]:
         words = values.view(values.dtype.str.replace("i", "u"))
         values = significant_bits(words, form)
     return values.reshape(form.rows, form.columns)
+
+
+def _decode_rle(data: bytes, form: PixelFormat) -> NDArray[Any]:
+    """Decompress one frame of RLE, which states no size of its own.
+
+    pydicom warns of bytes after the last pixel and leaves them out; padding is allowed, a row more
+    is another image.
+    """
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        values = _decode_by_pydicom(data, RLE, form)
+        if told:
+            try:
+                _decode_by_pydicom(data, RLE, replace(form, rows=form.rows + 1))
+            except BROKEN:
+                return values
+            raise ValueError("more pixels than rows and columns")
+    return values
 
 
 def _decode_by_pydicom(data: bytes, syntax: str, form: PixelFormat) -> NDArray[Any]:

@@ -40,6 +40,7 @@ STORED_NORMS: dict[str, Norm] = {
     "IBW": "ibw",
 }
 ASKED_NORMS: dict[str, Norm] = {"SUVbw": "bw", "SUVbsa": "bsa", "SUVibw": "ibw"}
+LARGEST_PRIVATE = 1e9  # of Philips' factors; real ones lie within a few powers of ten of 1
 # Units (0054,1001) that are known and cannot become SUV, and why
 UNUSABLE = {
     "CPS": "counts per second, whose calibration to Bq/ml the header does not say",
@@ -281,9 +282,10 @@ def _counts(header: PetHeader, ledger: Ledger) -> _Stored:
 
 
 def _private_factor(attribute: Attribute) -> float | None:
-    factor = number(attribute, "a factor from zero")
-    if factor is not None and factor < 0:
-        raise Refused(attribute.tag, "a factor from zero", f"{factor:g}")
+    expected = f"a factor from 0 to {LARGEST_PRIVATE:g}"
+    factor = number(attribute, expected)
+    if factor is not None and not 0 <= factor <= LARGEST_PRIVATE:
+        raise Refused(attribute.tag, expected, f"{factor:g}")
     return factor
 
 
