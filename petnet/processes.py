@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context, parent_process
 from threading import Thread
@@ -15,12 +16,13 @@ def fresh_pool(workers: int) -> ProcessPoolExecutor:
 
     If the process that started them is killed alone (out of memory, a scheduler), they end as well.
     Left alone they would go on with what they have been given, beside a second run of the same
-    command, and then wait for ever.
+    command, and then wait for ever. An interrupt (Ctrl-C) ends them at once and without a word.
     """
     return ProcessPoolExecutor(workers, get_context("spawn"), initializer=_end_with_parent)
 
 
 def _end_with_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     Thread(target=_wait_for_parent, daemon=True).start()
 
 
