@@ -36,7 +36,6 @@ HIGHEST = 6.0  # SUV
 PET_TOLERANCE = HIGHEST / 32767 / 2 * 1.01
 PERSON = Person("id of the patient", "Doe^Planted", "19600131", "F", 71.0, 1.63)
 SCAN = datetime(2020, 5, 4, 11, 3, 7)
-LABEL = SeriesLabel("image", 3, "PET WB")
 
 #: Classic PET: vendor, tracer, how it is written, how it is stored.
 PET = {
@@ -113,17 +112,18 @@ def hu_volume():
 
 
 def _made(name, folder):
+    label = SeriesLabel(name, 1 + NAMES.index(name), "WB")
     if name in PET:
         vendor, tracer, style, syntax = PET[name]
         storage = Storage(syntax=syntax, from_last=vendor == "GE")
-        made = write_pet(folder, suv_volume(), visit(vendor, tracer), style, LABEL, storage)
+        made = write_pet(folder, suv_volume(), visit(vendor, tracer), style, label, storage)
         return Base(name, "pet", _bytes(made.paths), {0: suv_volume().array}, PET_TOLERANCE)
     if name == ENHANCED:
-        made = write_enhanced_pet(folder, suv_volume(), visit("GE"), PetStyle(beds=2), LABEL)
+        made = write_enhanced_pet(folder, suv_volume(), visit("GE"), PetStyle(beds=2), label)
         return Base(name, "pet", _bytes(made.paths[:1]), {0: suv_volume().array}, PET_TOLERANCE)
     if name in CT:
         storage = Storage(syntax=CT[name])
-        made = write_ct(folder, hu_volume(), visit("GE"), LABEL, storage)
+        made = write_ct(folder, hu_volume(), visit("GE"), label, storage)
         return Base(name, "ct", _bytes(made.paths), {0: hu_volume().array})
     pet = write_pet(folder, suv_volume(), visit("GE"))
     regions = {f"region {n}": Volume(m, AFFINE, "label", "MASK") for n, m in masks().items()}
