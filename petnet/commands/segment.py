@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +14,7 @@ from petnet.errors import InputError
 from petnet.ingest.region_rules import safe_name
 from petnet.measure.segmented import StudyJob, segment_study
 from petnet.measure.segmented_cohort import make_room, write_segmented
+from petnet.processes import fresh_pool
 from petnet.progress import track
 from petnet.segmentation import Method
 from petnet.segmentation.cases import Case, cases_of_file, cases_of_rois, reference_regions
@@ -97,6 +96,5 @@ def _cases(config: DictConfig, cohort: Cohort) -> dict[str, tuple[Case, ...]]:
 def _segmented(jobs: Sequence[StudyJob], workers: int) -> list[dict[str, Any]]:
     if workers <= 1 or len(jobs) <= 1:
         return list(track(map(segment_study, jobs), "segment", len(jobs)))
-    # fresh processes: a fork would inherit the threads of whatever is loaded already
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn")) as pool:
+    with fresh_pool(min(workers, len(jobs))) as pool:
         return list(track(pool.map(segment_study, jobs), "segment", len(jobs)))

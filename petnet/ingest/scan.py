@@ -7,8 +7,6 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +24,7 @@ from petnet.ingest.header_values import text
 from petnet.ingest.header_walk import Unusual, walk, walk_meta
 from petnet.ingest.records import FoundFile, Tree, UnreadableFile
 from petnet.ingest.refusal import tag_name
+from petnet.processes import fresh_pool
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -139,7 +138,7 @@ def _look(paths: list[Path], workers: int) -> Iterator[Found]:
     if workers <= 1:
         yield from map(_look_at, paths)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with fresh_pool(workers) as pool:
         yield from pool.map(_look_at, paths, chunksize=CHUNK)
 
 

@@ -7,14 +7,13 @@ import io
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from petnet.errors import InputError
 from petnet.files import write_json, write_text
+from petnet.processes import fresh_pool
 from petnet.progress import track
 
 __all__ = ["Rows", "csv_text", "write_cohort"]
@@ -144,8 +143,7 @@ def _run(
         for _ in track(map(one, todo), "simulate", len(todo)):
             pass
         return
-    # fresh processes: a fork would inherit the threads of whatever is loaded already
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with fresh_pool(workers) as pool:
         for _ in track(pool.map(one, todo), "simulate", len(todo)):
             pass
 
