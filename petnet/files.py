@@ -201,9 +201,9 @@ def config_folder() -> Path:
 
 
 def path_text(path: Path) -> str:
-    """Return a path, with slashes, as text that UTF-8 can hold.
+    r"""Return a path, with slashes, as text that UTF-8 can hold.
 
-    Bytes that are no UTF-8, as old systems leave them in names, become "\\xfc" and the like.
+    Bytes that are no UTF-8, as old systems leave them in names, become "\xfc" and the like.
     """
     return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
 

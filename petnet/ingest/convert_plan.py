@@ -155,7 +155,8 @@ def _said(
     for group in alike(patients):
         for one in group:
             others = ", ".join(sorted(labels[other][0] for other in group if other != one))
-            said[one].append(f"duplicate patient? {others} has the same name and birth date, id or series")
+            same = "name and birth date, id or series"
+            said[one].append(f"duplicate patient? {others} has the same {same}")
     return {identity: tuple(texts) for identity, texts in said.items()}
 
 
