@@ -130,8 +130,8 @@ def _told(
     account: Account,
 ) -> Iterator[tuple[str, UsedImage, Region]]:
     regions, failed = placed
-    regions = [region for region in regions if region.mask.any()]
-    failed = [*failed, *((r.name, EMPTY) for r in placed[0] if not r.mask.any())]
+    regions = [region for region in regions if not region.is_empty]
+    failed = [*failed, *((r.name, EMPTY) for r in placed[0] if r.is_empty)]
     for name, why in failed:
         account.exclude_region(source, name, why, images[0].study)
     for image in images:

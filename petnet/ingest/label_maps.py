@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from petnet.ingest.boxes import Box
 from petnet.ingest.records import Region
 
 __all__ = ["LabelMap", "pack", "split_components"]
@@ -58,50 +60,32 @@ def pack(regions: Sequence[Region]) -> tuple[LabelMap, ...]:
     ValueError
         Shapes differ, or a region is empty.
     """
-    shapes = {region.mask.shape for region in regions}
+    shapes = {region.shape for region in regions}
     if len(shapes) > 1:
         raise ValueError(f"regions on one grid expected, but got the shapes {sorted(shapes)}")
-    maps: list[NDArray[np.uint16]] = []
+    if any(region.is_empty for region in regions):
+        raise ValueError("regions with at least one voxel expected, but got an empty one")
+    dtype = np.uint8 if len(regions) <= np.iinfo(np.uint8).max else np.uint16
+    maps: list[NDArray[Any]] = []
     members: list[list[int]] = []
     for k, region in enumerate(regions):
-        box = bounding_box(region.mask)
-        inside = region.mask[box]
         for array, held in zip(maps, members, strict=True):
-            if len(held) < MOST_LABELS and not array[box][inside].any():
+            if len(held) < MOST_LABELS and not array[region.box][region.inside].any():
                 break
         else:
-            array, held = np.zeros(region.mask.shape, dtype=np.uint16, order="F"), []
+            array, held = np.zeros(region.shape, dtype, order="F"), []
             maps.append(array)
             members.append(held)
         held.append(k)
-        array[box][inside] = len(held)
+        array[region.box][region.inside] = len(held)
     return tuple(
         LabelMap(
-            array.astype(np.uint8) if len(held) <= np.iinfo(np.uint8).max else array,
+            array.astype(np.uint8, copy=False) if len(held) <= np.iinfo(np.uint8).max else array,
             tuple(regions[k].name for k in held),
             tuple(held),
         )
         for array, held in zip(maps, members, strict=True)
     )
-
-
-def bounding_box(mask: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
-    """Return the slices of the smallest box that holds a mask.
-
-    Raises
-    ------
-    ValueError
-        The mask is empty.
-    """
-    if not mask.any():
-        raise ValueError("a mask with at least one voxel expected, but got an empty one")
-    flat: NDArray[np.bool_] = np.any(mask, axis=2)
-    along: tuple[NDArray[np.bool_], ...] = (
-        np.any(flat, axis=1), np.any(flat, axis=0), np.any(mask, axis=(0, 1))
-    )  # fmt: skip
-    ends = [(int(used.argmax()), int(used.size - used[::-1].argmax())) for used in along]
-    x, y, z = (slice(first, end) for first, end in ends)
-    return x, y, z
 
 
 def split_components(region: Region, affine: NDArray[np.float64]) -> tuple[Region, ...]:
@@ -126,11 +110,12 @@ def split_components(region: Region, affine: NDArray[np.float64]) -> tuple[Regio
     """
     from scipy import ndimage
 
-    box = bounding_box(region.mask)
-    labels, count = ndimage.label(region.mask[box], structure=np.ones((3, 3, 3), dtype=bool))
+    if region.is_empty:
+        raise ValueError("a region with at least one voxel expected, but got an empty one")
+    labels, count = ndimage.label(region.inside, structure=np.ones((3, 3, 3), dtype=bool))
     if count == 1:
         return (replace(region, name=f"{region.name} 1"),)
-    offset = np.array([part.start for part in box])
+    offset = np.array([part.start for part in region.box])
     index = np.argwhere(labels > 0)
     owner = labels[tuple(index.T)]
     sizes = np.bincount(owner, minlength=count + 1)[1:]
@@ -138,22 +123,21 @@ def split_components(region: Region, affine: NDArray[np.float64]) -> tuple[Regio
     centres = np.stack(sums, axis=1) / sizes[:, None] + offset
     x, y, z = np.round(centres @ affine[:3, :3].T + affine[:3, 3], 3).T
     order = np.lexsort((-y, x, -z))
+    boxes = ndimage.find_objects(labels)
     return tuple(
-        _component(region, box, labels == label + 1, number, int(sizes[label]))
+        _component(region, boxes[label], labels[boxes[label]] == label + 1, number)
         for number, label in enumerate(order, 1)
     )
 
 
-def _component(
-    region: Region,
-    box: tuple[slice, slice, slice],
-    inside: NDArray[np.bool_],
-    number: int,
-    voxels: int,
-) -> Region:
-    mask = np.zeros(region.mask.shape, dtype=bool, order="F")
-    mask[box] = inside
+def _component(region: Region, part: Box, inside: NDArray[np.bool_], number: int) -> Region:
+    """Return the component in a part of the region's box."""
+    x, y, z = (
+        slice(whole.start + own.start, whole.start + own.stop)
+        for whole, own in zip(region.box, part, strict=True)
+    )
     name, notes = f"{region.name} {number}", region.notes
+    voxels = int(inside.sum())
     if voxels < SPECK_VOXELS:
         notes = (*notes, f"{name}: a speck of {voxels} voxel{'s' if voxels > 1 else ''}")
-    return replace(region, name=name, mask=mask, notes=notes)
+    return replace(region, name=name, box=(x, y, z), inside=inside, notes=notes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petnet.errors import InputError
+from petnet.ingest.boxes import Box
 from petnet.ingest.label_names import names_beside
 from petnet.ingest.lattice import Steps, put, steps_between
 from petnet.ingest.nrrd_files import NrrdLabels, read_nrrd
@@ -28,7 +29,6 @@ MOST_REGIONS = 1000  # an image of whole numbers has more values than any label 
 LARGEST_LABEL = 2**16 - 1
 EMPTY = "no voxel of the image belongs to it"
 PART = "it is part of the image's grid, not the whole"
-Box = tuple[slice, slice, slice]
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,8 +110,9 @@ def mask_regions(
             inside = found.layers[part.layer][box[0]] == part.label
             if put(inside, steps.of_part(box[0]), mask):
                 raise _other_grid(found, shape, affine)
-        said = (*found.notes, *notes, *(() if mask.any() else (EMPTY,)))
-        regions.append(Region(part.name, part.number, mask, found.source, notes=said))
+        region = Region.of(part.name, part.number, mask, found.source)
+        said = (*found.notes, *notes, *((EMPTY,) if region.is_empty else ()))
+        regions.append(replace(region, notes=said))
     return distinct_names(regions)
 
 

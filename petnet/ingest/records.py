@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from petnet.ingest.boxes import Box, bounding_box
+
 if TYPE_CHECKING:
     from pydicom import Dataset
 
@@ -162,7 +164,7 @@ class Series:
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """One delineated region on the grid of an image.
+    """One delineated region on the grid of an image, held in the smallest box around it.
 
     Attributes
     ----------
@@ -170,8 +172,12 @@ class Region:
         As its file names it: ROI name, segment label, or the stem of a mask's file.
     number : int
         ROI number, segment number or label: what is unique within its file.
-    mask : (X, Y, Z) bool array
-        On the grid of the image that it is for.
+    shape : tuple of int
+        (X, Y, Z) of the image that it is for.
+    box : tuple of slices
+        Where it lies in the image; of no voxels where it is empty.
+    inside : bool array
+        The mask within the box.
     source : {"RTSTRUCT", "SEG", "NIfTI", "NRRD"}
     method : str
         How it was drawn, where the file says so: "MANUAL", "SEMIAUTOMATIC", an algorithm's name.
@@ -183,8 +189,29 @@ class Region:
 
     name: str
     number: int
-    mask: NDArray[np.bool_]
+    shape: tuple[int, int, int]
+    box: Box
+    inside: NDArray[np.bool_]
     source: Source
     method: str = ""
     reader: str = ""
     notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, name: str, number: int, mask: NDArray[np.bool_], source: Source) -> Region:
+        """Cut a region out of a mask of shape (X, Y, Z), which may be empty."""
+        x, y, z = mask.shape
+        box = bounding_box(mask)
+        return cls(name, number, (x, y, z), box, mask[box].copy(order="F"), source)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no voxel of the image belongs to it."""
+        return not self.inside.size
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """The whole mask, made anew: (X, Y, Z) bool array."""
+        whole = np.zeros(self.shape, dtype=bool, order="F")
+        whole[self.box] = self.inside
+        return whole

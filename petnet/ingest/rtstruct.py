@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -137,11 +137,8 @@ def structure_region(
     if structure.refusal is not None:
         raise structure.refusal
     mask, notes = contour_mask(structure.contours, shape, affine)
-    return Region(
-        name=structure.name,
-        number=structure.number,
-        mask=mask,
-        source="RTSTRUCT",
+    return replace(
+        Region.of(structure.name, structure.number, mask, "RTSTRUCT"),
         method=structure.method,
         reader=structure.reader,
         notes=structure.notes + notes,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from petnet.ingest.dicom_file import BROKEN, DEFLATED, lenient, skip_meta
 from petnet.ingest.geometry import MOST_PIXELS
 from petnet.ingest.header_values import text, whole
 from petnet.ingest.pixels import read_slices
-from petnet.ingest.records import Slice, StoredPixels
+from petnet.ingest.records import Slice
 from petnet.ingest.refusal import Refused, tag_name
 from petnet.ingest.seg_header import Segmentation
 
@@ -90,26 +90,29 @@ def _single_bits(segmentation: Segmentation, frames: Sequence[int]) -> Iterator[
     stated = pixels.length or 0
     if not needed <= stated <= needed + needed % 2:
         raise Refused(tag_name("PixelData"), f"{needed} bytes", str(stated))
-    data = np.frombuffer(_bytes(segmentation, pixels), np.uint8)
-    if data.size < needed:
-        raise Refused(tag_name("PixelData"), f"{needed} bytes", "fewer: the file is cut off")
-    for frame in frames:
-        first = frame * size
-        bits = np.unpackbits(data[first // 8 : -(-(first + size) // 8)], bitorder="little")
-        yield bits[first % 8 : first % 8 + size].reshape(rows, columns)
-
-
-def _bytes(segmentation: Segmentation, pixels: StoredPixels) -> bytes:
-    length = pixels.length or 0
     try:
-        with lenient(), segmentation.path.open("rb") as file:
-            if pixels.syntax == DEFLATED:
-                body = skip_meta(io.BytesIO(file.read()), pixels.offset + length)[0]
-            else:
-                body = file
-            body.seek(pixels.offset)
-            data: bytes = body.read(length)
-            return data
+        with _opened(segmentation) as stream:
+            there = stream.seek(0, io.SEEK_END) - pixels.offset
+            for frame in frames if there >= needed else ():
+                byte, bit = divmod(frame * size, 8)
+                stream.seek(pixels.offset + byte)
+                data = np.frombuffer(stream.read(-(-(bit + size) // 8)), np.uint8)
+                bits = np.unpackbits(data, bitorder="little")[bit : bit + size]
+                yield bits.reshape(rows, columns)
     except BROKEN as error:
         found = f"what cannot be read ({type(error).__name__})"
         raise Refused(tag_name("PixelData"), "pixels", found) from error
+    if there < needed:
+        raise Refused(tag_name("PixelData"), f"{needed} bytes", "fewer: the file is cut off")
+
+
+def _opened(segmentation: Segmentation) -> BinaryIO:
+    """Open a file, or what a deflated one inflates to."""
+    pixels = segmentation.pixels
+    file = segmentation.path.open("rb")
+    if pixels.syntax != DEFLATED:
+        return file
+    with file, lenient():
+        packed = io.BytesIO(file.read())
+        body: BinaryIO = skip_meta(packed, pixels.offset + (pixels.length or 0))[0]
+        return body

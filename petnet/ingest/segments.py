@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from math import ceil
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,10 @@ __all__ = ["Segmentation", "read_segmentation", "segment_regions"]
 
 Shape = tuple[int, int, int]
 Array = NDArray[np.float64]
-#: Mask and notes of each segment's number.
-Drawn = dict[int, tuple[NDArray[np.bool_], tuple[str, ...]]]
+#: Index of each frame that shows a segment, and what is drawn there: (rows, columns).
+Shown = Iterator[tuple[int, NDArray[np.bool_]]]
+#: Mask on the image's grid, and notes.
+Drawn = tuple[NDArray[np.bool_], tuple[str, ...]]
 SAMPLED = (
     "drawn on another grid than the image's: a voxel belongs where its centre lies in a voxel that "
     "was drawn (nearest neighbour)"
@@ -78,37 +80,34 @@ def segment_regions(
     wanted = [s for s in segmentation.segments if keep is None or keep(s.label)]
     if not wanted:
         return ()
-    numbers = [segment.number for segment in wanted]
+    shown = _shown(segmentation, [segment.number for segment in wanted], least)
     steps = _coinciding(segmentation, affine)
     if steps is None:
-        drawn = _sampled(segmentation, numbers, least, shape, affine)
+        drawn = _sampled(segmentation, shown, shape, affine)
     else:
-        drawn = _copied(segmentation, numbers, least, shape, steps)
+        drawn = _copied(shown, shape, steps)
     common: tuple[str, ...] = ()
     if segmentation.kind == "FRACTIONAL":
         kind = segmentation.fractional_type.lower()
         what = kind if kind in ("probability", "occupancy") else "share"
         common = (f"a voxel belongs where its {what} is {threshold:g} or more",)
-    return distinct_names([_region(segmentation, s, *drawn[s.number], common) for s in wanted])
+    return distinct_names(
+        [
+            _region(segmentation, segment, mask, (*common, *notes))
+            for segment, (mask, notes) in zip(wanted, drawn, strict=True)
+        ]
+    )
 
 
 def _region(
-    segmentation: Segmentation,
-    segment: Segment,
-    mask: NDArray[np.bool_],
-    notes: tuple[str, ...],
-    common: tuple[str, ...],
+    segmentation: Segmentation, segment: Segment, mask: NDArray[np.bool_], notes: tuple[str, ...]
 ) -> Region:
-    if not mask.any():
-        notes = (*notes, EMPTY)
-    return Region(
-        name=segment.label,
-        number=segment.number,
-        mask=mask,
-        source="SEG",
+    region = Region.of(segment.label, segment.number, mask, "SEG")
+    return replace(
+        region,
         method=segment.method,
         reader=segmentation.creator,
-        notes=(*common, *notes),
+        notes=(*notes, EMPTY) if region.is_empty else notes,
     )
 
 
@@ -126,32 +125,30 @@ def least_value(segmentation: Segmentation, threshold: float) -> int:
     return max(1, ceil(Fraction(str(threshold)) * segmentation.maximum))
 
 
-def _shown(
-    segmentation: Segmentation,
-    numbers: Sequence[int],
-    least: int,
-    decoded: Sequence[NDArray[Any]] | None = None,
-) -> Iterator[tuple[int, int, NDArray[np.bool_]]]:
-    """Yield segment number, index of the frame and what is drawn there: (R, C) bool.
-
-    A label map whose frames are looked at for one segment after the other is decoded once, before.
-    """
+def _shown(segmentation: Segmentation, numbers: Sequence[int], least: int) -> Iterator[Shown]:
+    """Yield, for one segment after the other, which frames show it, and what is drawn there."""
+    if segmentation.kind == "LABELMAP":
+        yield from _shown_by_value(segmentation, numbers)
+        return
     frames = segmentation.frames
-    wanted = set(numbers)
-    used = [k for k, frame in enumerate(frames) if frame.number is None or frame.number in wanted]
+    least_here = least if segmentation.kind == "FRACTIONAL" else 1
+    of = {number: [k for k, f in enumerate(frames) if f.number == number] for number in numbers}
+    values = frame_values(segmentation, [k for used in of.values() for k in used])
+    for used in of.values():
+        yield ((k, next(values) >= least_here) for k in used)
+
+
+def _shown_by_value(segmentation: Segmentation, numbers: Sequence[int]) -> Iterator[Shown]:
+    """Yield the same of a label map, any frame of which may show any segment."""
+    decoded = list(frame_values(segmentation, range(len(segmentation.frames))))
+    present = [set(np.unique(values).tolist()) for values in decoded]
     known = {segmentation.background, *(segment.number for segment in segmentation.segments)}
-    for k, values in zip(used, decoded or frame_values(segmentation, used), strict=True):
-        number = frames[k].number
-        if number is not None:
-            least_here = least if segmentation.kind == "FRACTIONAL" else 1
-            yield number, k, values >= least_here
-            continue
-        present = {int(value) for value in np.unique(values)}
-        if not present <= known:
-            expected = "values that SegmentSequence describes"
-            raise Refused(tag_name("PixelData"), expected, f"also {min(present - known)}")
-        for number in sorted(present & wanted):
-            yield number, k, values == number
+    others = set[int]().union(*present) - known
+    if others:
+        expected = "values that SegmentSequence describes"
+        raise Refused(tag_name("PixelData"), expected, f"also {min(others)}")
+    for number in numbers:
+        yield ((k, decoded[k] == number) for k, found in enumerate(present) if number in found)
 
 
 def _coinciding(segmentation: Segmentation, affine: Array) -> list[Steps] | None:
@@ -185,51 +182,32 @@ def _planes_are(segmentation: Segmentation, spacing_mm: float) -> bool:
     return any(abs(gap - spacing_mm) <= GEOMETRY_TOLERANCE_MM for gap in gaps)
 
 
-def _copied(
-    segmentation: Segmentation,
-    numbers: Sequence[int],
-    least: int,
-    shape: Shape,
-    steps: Sequence[Steps],
-) -> Drawn:
-    masks = {number: np.zeros(shape, dtype=bool, order="F") for number in numbers}
-    outside = dict.fromkeys(numbers, 0)
-    seen: dict[int, set[Steps]] = {number: set() for number in numbers}
-    doubled = set()
-    for number, k, inside in _shown(segmentation, numbers, least):
-        outside[number] += put(inside.T[:, :, None], steps[k], masks[number])
-        if steps[k] in seen[number]:
-            doubled.add(number)
-        seen[number].add(steps[k])
-    return {
-        number: (mask, _notes(outside[number], number in doubled)) for number, mask in masks.items()
-    }
-
-
-def _notes(outside: int, doubled: bool) -> tuple[str, ...]:
-    beyond = f"{outside} voxels that were drawn lie outside of the image"
-    return (*((beyond,) if outside else ()), *((DOUBLED,) if doubled else ()))
+def _copied(shown: Iterator[Shown], shape: Shape, steps: Sequence[Steps]) -> Iterator[Drawn]:
+    for frames in shown:
+        mask = np.zeros(shape, dtype=bool, order="F")
+        outside, places = 0, []
+        for k, inside in frames:
+            outside += put(inside.T[:, :, None], steps[k], mask)
+            places.append(steps[k])
+        beyond = f"{outside} voxels that were drawn lie outside of the image"
+        doubled = len(set(places)) < len(places)
+        yield mask, (*((beyond,) if outside else ()), *((DOUBLED,) if doubled else ()))
 
 
 def _sampled(
-    segmentation: Segmentation, numbers: Sequence[int], least: int, shape: Shape, affine: Array
-) -> Drawn:
+    segmentation: Segmentation, shown: Iterator[Shown], shape: Shape, affine: Array
+) -> Iterator[Drawn]:
     depths = plane_depths_mm([frame.affine for frame in segmentation.frames])
     gaps = [gap for gap in (*segmentation.plane_mm[:1], smallest_gap_mm(depths)) if gap]
     if not gaps:
         tag = tag_name("SpacingBetweenSlices")
         raise Refused(tag, "the distance of the planes, or a SliceThickness", "neither")
-    decoded = None
-    if segmentation.kind == "LABELMAP":
-        decoded = list(frame_values(segmentation, range(len(segmentation.frames))))
-    drawn: Drawn = {}
-    for number in numbers:  # one by one: all at once may not fit into memory
-        shown = [(k, inside) for _, k, inside in _shown(segmentation, [number], least, decoded)]
-        if not shown:
-            drawn[number] = (np.zeros(shape, dtype=bool, order="F"), (SAMPLED,))
+    for frames in shown:
+        drawn = list(frames)
+        if not drawn:
+            yield np.zeros(shape, dtype=bool, order="F"), (SAMPLED,)
             continue
-        affines = [segmentation.frames[k].affine for k, _ in shown]
-        planes = stack(affines, np.stack([inside for _, inside in shown]))
-        notes = (SAMPLED, DOUBLED) if len(planes.depths_mm) < len(shown) else (SAMPLED,)
-        drawn[number] = (drawn_at(planes, min(gaps), shape, affine), notes)
-    return drawn
+        affines = [segmentation.frames[k].affine for k, _ in drawn]
+        planes = stack(affines, np.stack([inside for _, inside in drawn]))
+        notes = (SAMPLED, DOUBLED) if len(planes.depths_mm) < len(drawn) else (SAMPLED,)
+        yield drawn_at(planes, min(gaps), shape, affine), notes

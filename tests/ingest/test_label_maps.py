@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from petnet.ingest.label_maps import bounding_box, pack, split_components
+from petnet.ingest.boxes import bounding_box
+from petnet.ingest.label_maps import pack, split_components
 from petnet.ingest.lattice import put, steps_between
 from petnet.ingest.records import Region
 
@@ -18,7 +19,7 @@ masks = arrays(bool, SHAPE).filter(np.any)
 
 
 def region(mask, name="r", number=1):
-    return Region(name, number, np.asarray(mask, bool), "SEG")
+    return Region.of(name, number, np.asarray(mask, bool), "SEG")
 
 
 @given(st.lists(masks, max_size=8))

@@ -211,7 +211,7 @@ def test_safe_names_are_safe_and_unique(names):
 
 
 def region(name, number):
-    return Region(name, number, np.ones((1, 1, 1), bool), "SEG")
+    return Region.of(name, number, np.ones((1, 1, 1), bool), "SEG")
 
 
 def test_distinct_names():
