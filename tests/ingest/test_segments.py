@@ -1,5 +1,7 @@
 """DICOM segmentations against what was planted, pydicom alone, highdicom and SimpleITK."""
 
+import tracemalloc
+
 import numpy as np
 import pydicom
 import pytest
@@ -34,7 +36,7 @@ from seg_cases import (
 )
 
 from petnet.errors import InputError
-from petnet.ingest.segments import read_segmentation
+from petnet.ingest.segments import read_segmentation, segment_regions
 from petnet.volume import Volume, write_volume
 
 
@@ -418,3 +420,31 @@ def test_sources_are_what_the_grid_says():
         for k, ds in enumerate(sources(orientation)):
             place = RAS @ [*map(float, ds.ImagePositionPatient), 1]
             np.testing.assert_allclose(grid(orientation) @ [0, 0, k, 1], place, atol=1e-6)
+
+
+# --- memory ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.3], ids=["same grid", "another grid"])
+@pytest.mark.parametrize("kind", ["BINARY", "LABELMAP"])
+def test_many_segments_are_held_in_their_boxes(kind, shift, tmp_path):
+    """The masks of thirty segments on a large image are never there at the same time."""
+    drawn = np.zeros((30, PLANES, ROWS, COLUMNS), dtype=bool)
+    for n in range(30):
+        drawn[n, n % PLANES, n // PLANES] = True
+    pixels = as_pixels(drawn) if kind == "BINARY" else label_pixels(drawn)
+    found = read_segmentation(write(tmp_path / "seg.dcm", pixels, kind))
+    affine = grid()
+    affine[:3, 3] += affine[:3, 0] * shift
+    shape = (240, 200, 90)
+    tracemalloc.start()
+    try:
+        regions = segment_regions(found, shape, affine)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 3 * np.prod(shape)
+    for n, region in enumerate(regions):
+        mask = np.zeros(shape, dtype=bool)
+        mask[:COLUMNS, n // PLANES, n % PLANES] = True
+        np.testing.assert_array_equal(region.mask, mask)
