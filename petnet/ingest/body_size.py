@@ -25,9 +25,10 @@ __all__ = [
 #: BW, LBM by Janmahasatian, James with 120 or 128, BSA, IBW
 Norm = Literal["bw", "janmahasatian", "james120", "james128", "bsa", "ibw"]
 GRAMS_ABOVE = 1000.0  # as PatientWeight: grams, not kilograms
-WEIGHTS_KG = (1.0, 400.0)
+WEIGHTS_KG = (2.0, 400.0)  # from newborns on; 1 is a stand-in, 1.8 a height in the wrong place
 CENTIMETRES_ABOVE = 3.0  # as PatientSize: centimetres, not metres
 HEIGHTS_M = (0.3, 2.5)
+BMI = (6.0, 100.0)  # beyond any patient's; 80 kg and a height of 70 inches taken as cm are 163
 
 
 def weight_kg(header: PetHeader, ledger: Ledger) -> float:
@@ -36,7 +37,7 @@ def weight_kg(header: PetHeader, ledger: Ledger) -> float:
     Raises
     ------
     Refused
-        Missing, zero, malformed, or not within 1 to 400 kg.
+        Missing, zero, malformed, or not within 2 to 400 kg.
     """
     weight = required(header.weight, "a weight in kg", ledger)
     if weight > GRAMS_ABOVE:
@@ -137,12 +138,31 @@ def norm_of(header: PetHeader, norm: Norm, ledger: Ledger) -> float:
         return 1000.0 * _by_sex(header, norm, ideal, ledger)
     weight = weight_kg(header, ledger)
     if norm == "bw":
+        _doubt_weight(header, weight, ledger)
         return 1000.0 * weight
     height = height_m(header, ledger)
+    low, high = BMI
+    if not low <= weight / height**2 <= high:
+        expected = f"a height that goes with {weight:g} kg"
+        raise Refused(header.height.tag, expected, f"{height:g} m: in other units, or of another?")
     if norm == "bsa":
         return 1e4 * body_surface_area_m2(weight, height)
     lean = partial(LEAN[norm], weight, height)
     return 1000.0 * _by_sex(header, norm, lean, ledger)
+
+
+def _doubt_weight(header: PetHeader, weight: float, ledger: Ledger) -> None:
+    """Warn of a weight that does not go with the height, which itself is not needed."""
+    try:
+        height = height_m(header, Ledger())
+    except Refused:
+        return
+    low, high = BMI
+    if not low <= weight / height**2 <= high:
+        ledger.warn(
+            f"{header.weight.tag} and {header.height.tag} do not go together: {weight:g} kg at"
+            f" {height:g} m"
+        )
 
 
 def _by_sex(

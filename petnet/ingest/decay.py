@@ -25,6 +25,10 @@ SPAN = "milliseconds for each slice"
 LIKELY_HALF_LIFE_S = 10800.0  # where none is known: an injection was within 24 h before the scan
 
 
+#: Name of a way to the moment of correction -> the attribute it rests on, and the moment per slice.
+Found = dict[str, tuple[Attribute, tuple[Moment, ...]]]
+
+
 @dataclass(frozen=True, slots=True)
 class Decay:
     """Share of the injected activity to which the values of each slice refer.
@@ -110,14 +114,7 @@ def _start(
     earliest acquisition; GE's (0009,100D), likewise; per slice, start of acquisition + time of mean
     activity - FrameReferenceTime.
     """
-    n = len(header.frames)
-    found: dict[str, tuple[Attribute, tuple[Moment, ...]]] = {}
-    if times.explicit is not None:
-        found["DecayCorrectionDateTime"] = header.decay_correction_datetime, (times.explicit,) * n
-    if times.series is not None and times.first is not None and times.can_start(times.series):
-        found["series time"] = header.series_time, (times.series,) * n
-    if times.ge is not None and times.can_start(times.ge):
-        found["GE scan time"] = header.ge_scan, (times.ge,) * n
+    found = _stated(header, times, ledger)
     by_frames = _by_frames(header, times, half_life, ledger)
     if by_frames:
         found["acquisition and frame reference times"] = (
@@ -134,11 +131,43 @@ def _start(
         except Refused:
             if name == used:
                 raise
-            ledger.warn(f"the {name} cannot be what decay was corrected to, and was not used")
+            _warn_unused(name, ledger)
             continue
         left[name] = _left(moments, injected, half_life)
     _compare(left, ledger)
     return Decay(f"START: from the {used}", left[used], tuple(left.items()))
+
+
+def _stated(header: PetHeader, times: Timeline, ledger: Ledger) -> Found:
+    """Return the moments of correction that the header states, if a scan can have begun then."""
+    n = len(header.frames)
+    found: Found = {}
+    if times.explicit is not None:
+        if _has_other_date(times):
+            _warn_unused("DecayCorrectionDateTime", ledger)
+        else:
+            found["DecayCorrectionDateTime"] = (
+                header.decay_correction_datetime, (times.explicit,) * n
+            )  # fmt: skip
+    if times.series is not None and times.first is not None and times.can_start(times.series):
+        found["series time"] = header.series_time, (times.series,) * n
+    if times.ge is not None and times.can_start(times.ge):
+        found["GE scan time"] = header.ge_scan, (times.ge,) * n
+    elif times.ge is not None and times.first is not None and times.ge < times.first:
+        _warn_unused("GE scan time", ledger)
+    return found
+
+
+def _has_other_date(times: Timeline) -> bool:
+    """Tell whether the stated moment is the series time, days away: of a date left as it was."""
+    if times.explicit is None or times.series is None or not times.can_start(times.series):
+        return False
+    apart = abs(times.explicit - times.series)
+    return apart > DAY_S / 2 and abs(apart - DAY_S * round(apart / DAY_S)) <= ROUNDING_S
+
+
+def _warn_unused(name: str, ledger: Ledger) -> None:
+    ledger.warn(f"the {name} cannot be what decay was corrected to, and was not used")
 
 
 def _note(header: PetHeader, used: str, ledger: Ledger) -> None:
@@ -147,8 +176,8 @@ def _note(header: PetHeader, used: str, ledger: Ledger) -> None:
     ledger.use(header.decay_correction_datetime)
     if used == "GE scan time" or used.startswith("acquisition"):
         ledger.warn(
-            f"{header.series_time.tag} is missing or later than the acquisition: decay was counted"
-            f" from the {used}"
+            f"{header.series_time.tag} is missing, later than the acquisition or of another date:"
+            f" decay was counted from the {used}"
         )
 
 
@@ -229,8 +258,9 @@ def _by_frames(
     """Return the moment of correction per slice, back-computed; None where it cannot be.
 
     FrameReferenceTime leads from the moment of correction to the mean activity of the frame. Some
-    scanners write the start of the frame instead: that is so where the moment of correction would
-    else be later than the first acquisition, which START excludes.
+    scanners write the start of the frame instead: DecayFactor (0054,1321), which is 2^(time to the
+    mean activity / half-life), tells which. Where it does not, it is so where the moment of
+    correction would else be later than the first acquisition, which START excludes.
     """
     try:
         acquired, durations, offsets = _starts(header, times), _durations(header), _offsets(header)
@@ -242,7 +272,10 @@ def _by_frames(
     of_start = tuple(s - o for s, o in zip(starts, offsets, strict=True))
     of_mean = tuple(m + mean for m, mean in zip(of_start, means, strict=True))
     latest = min(starts) + ROUNDING_S
-    moments = of_start if max(of_start) <= latest < max(of_mean) else of_mean
+    is_start = _counts_to_start(header, offsets, means, half_life)
+    if is_start is None:
+        is_start = max(of_start) <= latest < max(of_mean)
+    moments = of_start if is_start else of_mean
     if max(moments) - min(moments) > half_life * math.log2(1 + DISAGREEMENT):
         ledger.warn(
             "AcquisitionTime and FrameReferenceTime of the slices lead to different moments of"
@@ -250,6 +283,29 @@ def _by_frames(
         )
         return None
     return moments
+
+
+def _counts_to_start(
+    header: PetHeader, offsets: Sequence[float], means: Sequence[float], half_life: float
+) -> bool | None:
+    """Tell by DecayFactor whether FrameReferenceTime leads to the start of each frame.
+
+    None where it does not fit the start or the mean activity of all frames, to within a quarter of
+    the time between them.
+    """
+    starting = set()
+    for frame, offset, mean in zip(header.frames, offsets, means, strict=True):
+        try:
+            factor = number(frame.decay_factor, "a factor above zero")
+        except Refused:
+            return None
+        if not factor or factor < 0:
+            return None
+        beyond = (half_life * math.log2(factor) - offset) / mean
+        if abs(beyond - round(beyond)) > 0.25 or round(beyond) not in (0, 1):
+            return None
+        starting.add(round(beyond) == 1)
+    return starting.pop() if len(starting) == 1 else None
 
 
 def _own_starts(starts: tuple[Moment, ...], offsets: tuple[float, ...]) -> tuple[Moment, ...]:
@@ -303,7 +359,7 @@ def _use_frames(header: PetHeader, ledger: Ledger) -> None:
 
 def _of_frame(frame: PetFrame) -> tuple[Attribute, ...]:
     acquired = (frame.acquisition_date, frame.acquisition_time, frame.acquisition_datetime)
-    return (*acquired, frame.frame_reference_ms, frame.frame_duration_ms)
+    return (*acquired, frame.frame_reference_ms, frame.frame_duration_ms, frame.decay_factor)
 
 
 def check_unneeded(header: PetHeader, ledger: Ledger) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from petnet.ingest.elements import items_of
 from petnet.ingest.frame_values import number, tag_of, text
+from petnet.ingest.moments import parse_offset
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -35,8 +36,8 @@ def frame_times(header: Dataset) -> dict[str, Any]:
     acquired = text(header, "FrameAcquisitionDateTime")
     if acquired:
         made["AcquisitionDateTime"] = acquired
-        made["AcquisitionDate"] = acquired[:8]
-        made["AcquisitionTime"] = re.split(r"[+-]", acquired[8:])[0]
+        local = _local(acquired, parse_offset(text(header, "TimezoneOffsetFromUTC")))
+        made["AcquisitionDate"], made["AcquisitionTime"] = local[:8], local[8:]
     if text(header, "FrameAcquisitionDuration"):
         made["ActualFrameDuration"] = number(header, "FrameAcquisitionDuration")
     seen = _moment(text(header, "FrameReferenceDateTime"))
@@ -47,6 +48,16 @@ def frame_times(header: Dataset) -> dict[str, Any]:
     if seen and start and (seen.tzinfo is None) == (start.tzinfo is None):
         made["FrameReferenceTime"] = (seen - start).total_seconds() * 1e3
     return made
+
+
+def _local(value: str, home_s: int | None) -> str:
+    """Return a DT as local time, without an offset; as written where there is no zone to go by."""
+    plain = re.split(r"[+-]", value)[0]
+    moment = _moment(value)
+    if moment is None or moment.tzinfo is None or home_s is None:
+        return plain
+    fraction = plain[14:]
+    return f"{moment + timedelta(seconds=home_s):%Y%m%d%H%M%S}{fraction}"
 
 
 def _moment(value: str) -> datetime | None:

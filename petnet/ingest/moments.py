@@ -11,6 +11,7 @@ from petnet.ingest.pet_header import Attribute, PetFrame, PetHeader
 __all__ = [
     "DAY_S",
     "ROUNDING_S",
+    "SAME_CLOCK_S",
     "Moment",
     "Stamp",
     "Timeline",
@@ -33,6 +34,8 @@ TIME = re.compile(r"(\d{2})(?::?(\d{2})(?::?(\d{2})(\.\d{1,9})?)?)?", re.ASCII)
 DATETIME = re.compile(r"(\d{8})(\d{2,6}(?:\.\d{1,9})?)?([+-]\d{4})?", re.ASCII)
 OFFSET = re.compile(r"([+-])(\d{2})([0-5]\d)", re.ASCII)
 WEST_MOST_S, EAST_MOST_S = -12 * 3600, 14 * 3600
+HALF_HOUR_S = 1800  # by which zones differ
+SAME_CLOCK_S = 60.0  # within which two attributes tell one time of day
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +98,12 @@ class Timeline:
         return next((m for m in known if m is not None and self.can_start(m)), self.first)
 
     def can_start(self, moment: Moment) -> bool:
-        """Tell whether a scan can have begun then: not later than any of its acquisitions."""
-        return self.first is None or moment <= self.first + ROUNDING_S
+        """Tell whether a scan can have begun then.
+
+        That is not later than any of its acquisitions, nor more than a day before the first: then
+        one of the two has another date, as de-identification leaves it.
+        """
+        return self.first is None or -DAY_S <= moment - self.first <= ROUNDING_S
 
     @property
     def scan(self) -> Moment | None:
@@ -159,14 +166,13 @@ def timeline(header: PetHeader) -> Timeline:
     """Put the dates and times of a header into one local time.
 
     DA and TM are local. A DT with an offset from UTC is brought to TimezoneOffsetFromUTC; where
-    that is absent, to the offset of the injection, and without that it is taken as local.
+    that is absent, to the offset of the injection, and without that it is taken as local. An
+    injection in UTC, with RadiopharmaceuticalStartTime other by whole or half hours, tells what is
+    local.
     A time without a date has the date of the series; of acquisitions, the day that brings it
     nearest to the series time (a scan over midnight).
     """
-    home = parse_offset(header.timezone.text)
-    if home is None:
-        injection = parse_datetime(header.injection_datetime.text)
-        home = injection.offset_s if injection else None
+    home = _home_s(header)
     series_day = parse_date(header.series_date.text)
     series = _joined(series_day, parse_time(header.series_time.text))
     return Timeline(
@@ -176,6 +182,20 @@ def timeline(header: PetHeader) -> Timeline:
         explicit=_local(header.decay_correction_datetime, home),
         ge=_local(header.ge_scan, home),
     )
+
+
+def _home_s(header: PetHeader) -> int | None:
+    """Return the offset of local time from UTC; None where nothing says it."""
+    stated = parse_offset(header.timezone.text)
+    injection = parse_datetime(header.injection_datetime.text)
+    if stated is not None or injection is None or injection.offset_s != 0:
+        return injection.offset_s if stated is None and injection else stated
+    local_s = parse_time(header.injection_time.text)
+    if local_s is None or injection.clock_s is None:
+        return 0
+    apart_s = (local_s - injection.clock_s + DAY_S / 2) % DAY_S - DAY_S / 2
+    zone_s = HALF_HOUR_S * round(apart_s / HALF_HOUR_S)
+    return zone_s if abs(apart_s - zone_s) <= SAME_CLOCK_S else 0
 
 
 def _joined(day: int | None, clock_s: float | None) -> Moment | None:

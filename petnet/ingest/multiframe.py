@@ -73,7 +73,8 @@ def flatten(dataset: Dataset) -> list[Dataset]:
 
     - FrameType (0008,9007) is ImageType; the number of the frame, from 1, is InstanceNumber.
     - FrameAcquisitionDateTime (0018,9074) is also AcquisitionDateTime, AcquisitionDate and
-      AcquisitionTime; FrameAcquisitionDuration (0018,9220) is ActualFrameDuration, both in ms.
+      AcquisitionTime, these in the zone of TimezoneOffsetFromUTC where both have one;
+      FrameAcquisitionDuration (0018,9220) is ActualFrameDuration, both in ms.
     - FrameReferenceTime is FrameReferenceDateTime (0018,9151) less DecayCorrectionDateTime
       (0018,9701), or less series date and time where that is absent, in ms.
     - DecayCorrected YES is DecayCorrection ADMIN where DecayCorrectionDateTime is that of the

@@ -60,6 +60,7 @@ OF_FRAME = {
     "acquisition_datetime": "AcquisitionDateTime",
     "frame_reference_ms": "FrameReferenceTime",
     "frame_duration_ms": "ActualFrameDuration",
+    "decay_factor": "DecayFactor",
 }
 CODED = {
     "nuclide": "RadionuclideCodeSequence",
@@ -97,6 +98,7 @@ class PetFrame:
     acquisition_datetime: Attribute
     frame_reference_ms: Attribute
     frame_duration_ms: Attribute
+    decay_factor: Attribute
 
 
 @dataclass(frozen=True, slots=True)

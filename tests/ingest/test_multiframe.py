@@ -329,6 +329,22 @@ def test_zones_stay_with_the_datetime():
     assert (made["AcquisitionDate"], made["AcquisitionTime"]) == ("20240305", "100130.5")
 
 
+@pytest.mark.parametrize(
+    ("acquired", "zone", "day", "clock"),
+    [
+        ("20240305100130.5-0330", "+0100", "20240305", "143130.5"),  # 13:31:30.5 UTC
+        ("20240305233000+0000", "+0200", "20240306", "013000"),
+        ("20240305003000+0000", "-0500", "20240304", "193000"),
+        ("20240305100130.5", "+0100", "20240305", "100130.5"),
+        ("202403051001+0000", "+0100", "20240305", "1001"),  # no seconds: as it is written
+    ],
+)
+def test_time_of_acquisition_is_local_by_hand(acquired, zone, day, clock):
+    """As SeriesTime is, and everything else without a zone."""
+    made = frame_times(item(FrameAcquisitionDateTime=acquired, TimezoneOffsetFromUTC=zone))
+    assert (made["AcquisitionDate"], made["AcquisitionTime"]) == (day, clock)
+
+
 def shared(file):
     return file[SHARED].value[0]
 

@@ -88,7 +88,7 @@ REFUSED = [
     ({"RadiopharmaceuticalStartDateTime": "20240101110000"}, "(0018,1078)", "30 days before"),
     ({**ZR89, **TIME_ONLY, "RadionuclideHalfLife": "282276"}, "(0018,1078)", "none"),
     # moment of decay correction
-    ({"DecayCorrectionDateTime": "20240201114948"}, "(0018,9701)", "14.1 half-lives"),
+    ({"DecayCorrectionDateTime": "20240201124948"}, "(0018,9701)", "14.7 half-lives"),
     ({"SeriesTime": "103000", "RadiopharmaceuticalStartDateTime": "20240131111948",
       "RadiopharmaceuticalStartTime": None}, "SeriesTime (0008,0031)", "49.8 min before"),
     ({"SeriesTime": "130000", "FrameReferenceTime": None}, "SeriesTime (0008,0031)", "a later one"),
