@@ -63,6 +63,7 @@ BROKEN = (
     struct.error,
     zlib.error,
 )
+_is_lenient = False  # pydicom's settings, which `lenient` changes, are of the process as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +95,22 @@ def lenient() -> Iterator[None]:
 
     pydicom's warnings and log lines hold the values that they are about: names and UIDs.
     """
+    global _is_lenient
     from pydicom import config
 
+    if _is_lenient:  # entering takes as long as reading a dozen attributes
+        yield
+        return
     logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
     strict = config.convert_wrong_length_to_UN
     config.convert_wrong_length_to_UN = True  # else an exception of no class of `BROKEN`
     try:
         with warnings.catch_warnings(), config.disable_value_validation():
             warnings.simplefilter("ignore")
+            _is_lenient = True
             yield
     finally:
+        _is_lenient = False
         config.convert_wrong_length_to_UN = strict
 
 
