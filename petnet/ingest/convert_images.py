@@ -26,7 +26,7 @@ from petnet.ingest.selection import Exclusion, Use, is_pet, states_correction
 from petnet.ingest.series import read_series
 from petnet.ingest.series_header import TRACER, TRACER_CODE, SeriesHeader
 from petnet.ingest.timepoints import Scan, name_timepoints
-from petnet.ingest.tracers import UNKNOWN, Tracer, tracer_by_code, tracer_in
+from petnet.ingest.tracers import Tracer, tracer_called
 from petnet.volume import write_volume
 
 if TYPE_CHECKING:
@@ -150,12 +150,6 @@ def scan_day(header: SeriesHeader) -> date | None:
     return None
 
 
-def tracer_of_series(header: SeriesHeader) -> Tracer:
-    """Return the tracer by its name, else by its code; as `tracers.tracer_of`."""
-    named = tracer_in(header.text(TRACER))
-    return named if named is not UNKNOWN else tracer_by_code(header.text(TRACER_CODE))
-
-
 def _read(
     job: PatientJob,
     uses: Mapping[str, Use | Exclusion],
@@ -222,7 +216,8 @@ def _scans(job: PatientJob, uses: Mapping[str, Use | Exclusion], account: Accoun
     found: dict[tuple[Any, str], _Scan] = {}
     for name, header in job.series.items():
         if is_pet(header):
-            day, tracer = scan_day(header), tracer_of_series(header)
+            day = scan_day(header)
+            tracer = tracer_called(header.text(TRACER), header.text(TRACER_CODE))
             key = (day or header.study_uid, tracer.arm)
             found.setdefault(key, _Scan(day, tracer)).series.append(name)
     days = {s.day for s in found.values() if _any_pet(s, uses)}
@@ -257,8 +252,8 @@ def _write_pet(
     for place, image in enumerate(ranking.order):
         series = readable.series[image.name]
         try:
-            volume, scale = load_pet(series, job.options.suv)
             header = read_pet_header([one.header for one in series.slices])
+            volume, scale = load_pet(series, job.options.suv, header)
             made = acquisition(header, series.header)
         except Refused as error:
             account.exclude(image.name, exclusion_of(error), study)

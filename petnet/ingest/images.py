@@ -19,6 +19,7 @@ from petnet.volume import Volume
 if TYPE_CHECKING:
     from pydicom import Dataset
 
+    from petnet.ingest.pet_header import PetHeader
     from petnet.ingest.suv import SuvOptions, SuvScale
 
 __all__ = ["load_ct", "load_pet", "shifted"]
@@ -29,11 +30,20 @@ LARGEST_SLOPE, LARGEST_INTERCEPT = 1e3, 1e6
 INT16 = np.iinfo(np.int16)
 
 
-def load_pet(series: Series, options: SuvOptions) -> tuple[Volume, SuvScale]:
+def load_pet(
+    series: Series, options: SuvOptions, header: PetHeader | None = None
+) -> tuple[Volume, SuvScale]:
     """Read the pixels of a PET series as SUV.
 
     SUV = stored value · RescaleSlope · factor, each with the slice's own slope and factor; in
     float64, rounded once to float32.
+
+    Parameters
+    ----------
+    series : Series
+    options : SuvOptions
+    header : PetHeader, optional
+        That of `series`, where it has been read already.
 
     Returns
     -------
@@ -48,7 +58,8 @@ def load_pet(series: Series, options: SuvOptions) -> tuple[Volume, SuvScale]:
     """
     from petnet.ingest.suv import suv_scale
 
-    scale = suv_scale(read_pet_header([one.header for one in series.slices]), options)
+    header = header or read_pet_header([one.header for one in series.slices])
+    scale = suv_scale(header, options)
     with lenient():
         slopes = [number(one.header, "RescaleSlope") for one in series.slices]
     factors = np.array(slopes) * np.array(scale.factors)

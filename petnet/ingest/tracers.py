@@ -18,6 +18,7 @@ __all__ = [
     "Tracer",
     "nuclides_of",
     "tracer_by_code",
+    "tracer_called",
     "tracer_in",
     "tracer_of",
 ]
@@ -127,13 +128,18 @@ def tracer_in(text: str | None) -> Tracer:
     return next((tracer for tracer, spelling in PATTERNS if spelling.search(lower)), UNKNOWN)
 
 
-def tracer_of(header: PetHeader) -> Tracer:
-    """Return the tracer of a PET series: by its name, which is specific, else by its code.
+def tracer_called(text: str | None, code: str | None) -> Tracer:
+    """Return the tracer by its name, which is specific, else by its code.
 
     Protocols' codes are often left as they were for FDG, whatever was typed as the name.
     """
-    named = tracer_in(header.tracer.text)
-    return named if named is not UNKNOWN else tracer_by_code(header.tracer_code.text)
+    named = tracer_in(text)
+    return named if named is not UNKNOWN else tracer_by_code(code)
+
+
+def tracer_of(header: PetHeader) -> Tracer:
+    """Return the tracer of a PET series."""
+    return tracer_called(header.tracer.text, header.tracer_code.text)
 
 
 def nuclides_of(header: PetHeader) -> frozenset[str]:
