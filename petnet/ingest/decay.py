@@ -290,6 +290,7 @@ def _counts_to_start(
 ) -> bool | None:
     """Tell by DecayFactor whether FrameReferenceTime leads to the start of each frame.
 
+    Source: PS3.3 C.8.9.1.1.5, by which these two and the half-life give the moment of correction.
     None where it does not fit the start or the mean activity of all frames, to within a quarter of
     the time between them.
     """

@@ -62,7 +62,10 @@ LOSSY = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class PixelFormat:
-    """How the values of a slice are stored (PS3.3 C.7.6.3)."""
+    """How the values of a slice are stored (PS3.3 C.7.6.3).
+
+    `overlays` tells whether bits above `high_bit` hold overlays, as files of before 2004 may.
+    """
 
     rows: int
     columns: int
@@ -70,6 +73,7 @@ class PixelFormat:
     bits_stored: int
     high_bit: int
     signed: bool
+    overlays: bool = False
 
     @property
     def frame_bytes(self) -> int:
@@ -106,7 +110,18 @@ def pixel_format(header: Dataset) -> PixelFormat:
         bits_stored=stored,
         high_bit=high,
         signed=whole(header, "PixelRepresentation", 0, 1) == 1,
+        overlays=high < allocated - 1 and _has_overlay_bits(header, allocated),
     )
+
+
+def _has_overlay_bits(header: Dataset, allocated: int) -> bool:
+    """Tell whether overlays lie in unused bits of the pixels (retired; PS3.5-2003 8.1.2).
+
+    OverlayBitsAllocated (60xx,0100) is then that of the pixels, and not 1.
+    """
+    groups = range(0x6000, 0x6020, 2)
+    bits = (header.get((group, 0x0100)) for group in groups)
+    return any(str(one.value) == str(allocated) for one in bits if one is not None)
 
 
 def _shown(value: str) -> str:
@@ -128,14 +143,14 @@ def slice_arrays(series: Series) -> Iterator[NDArray[Any]]:
     Yields
     ------
     (rows, columns) integer array
-        Signed as PixelRepresentation says; bits above HighBit (overlays) are left out. The array
-        is perhaps not writable.
+        Signed as PixelRepresentation says; overlays in the bits above HighBit are left out. The
+        array is perhaps not writable.
 
     Raises
     ------
     Refused
         Pixels missing, truncated or surplus, of another size than the header says, or of a
-        TransferSyntaxUID that cannot be decoded.
+        TransferSyntaxUID that cannot be decoded; values of more bits than BitsStored.
     """
     yield from read_slices(series.slices)
 
@@ -226,13 +241,35 @@ def _extended_offsets(header: Dataset) -> list[int]:
 
 
 def significant_bits(values: NDArray[Any], form: PixelFormat) -> NDArray[Any]:
-    """Return the stored bits of unsigned words alone, extended by their sign where signed."""
+    """Return the stored bits of unsigned words alone, extended by their sign where signed.
+
+    Raises
+    ------
+    Refused
+        Bits above HighBit are neither zero, nor the sign, nor overlays: values of more bits, such
+        as -2000 for no image in 12 bits, which the 12 alone would make +2096.
+    """
     unused = form.bits_allocated - form.bits_stored
+    if form.high_bit < form.bits_allocated - 1 and not form.overlays:
+        _check_upper_bits(values, form)
     if unused:
         values = np.left_shift(values, form.bits_allocated - 1 - form.high_bit)
     if form.signed:
         values = values.view(values.dtype.str.replace("u", "i"))
     return np.right_shift(values, unused) if unused else values
+
+
+def _check_upper_bits(values: NDArray[Any], form: PixelFormat) -> None:
+    above = np.right_shift(values, form.high_bit + 1)
+    if form.signed:  # from the sign on: all alike where it was extended
+        signs = np.right_shift(values, form.high_bit)
+        ones = (1 << (form.bits_allocated - form.high_bit)) - 1
+        wrong = (above != 0) & (signs != ones)
+    else:
+        wrong = above != 0
+    if wrong.any():
+        expected = f"values of {form.bits_stored} bits"
+        raise Refused(tag_name("BitsStored"), expected, f"{int(wrong.sum())} of more")
 
 
 def _decode(data: bytes, syntax: str, form: PixelFormat) -> NDArray[Any]:

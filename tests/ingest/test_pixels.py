@@ -63,14 +63,41 @@ def test_uncompressed_values_are_those_written(tmp_path, syntax, dtype):
 @pytest.mark.parametrize("dtype", ["int16", "uint16"])
 @pytest.mark.parametrize(("stored", "high"), [(12, 11), (12, 15), (10, 12), (9, 8)])
 def test_bits_that_are_no_pixels_are_left_out(tmp_path, dtype, stored, high):
-    """Values of so many bits below HighBit, with noise (overlays) in all other bits."""
+    """Values of so many bits up to HighBit, with noise (overlays) in all other bits."""
     values = stored_values(dtype, bits=stored)
     low = high + 1 - stored
     mask = (2**stored - 1) << low
     noise = np.random.default_rng(2).integers(0, 2**16, values.shape)
     words = ((values.astype(np.int64) << low) & mask) | (noise & ~mask & 0xFFFF)
     series = datasets(words.astype("uint16").view(dtype), BitsStored=stored, HighBit=high)
+    for ds in series:
+        ds.add_new(0x60020100, "US", 16)  # OverlayBitsAllocated of the second overlay
     np.testing.assert_array_equal(read(write(tmp_path, series)), values)
+
+
+@pytest.mark.parametrize("extended", [False, True])
+def test_signed_values_of_twelve_bits_may_be_extended_or_not(tmp_path, extended):
+    values = stored_values("int16", bits=12)
+    words = values if extended else values & 0xFFF
+    series = datasets(words.astype("int16"), BitsStored=12, HighBit=11)
+    np.testing.assert_array_equal(read(write(tmp_path, series)), values)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "padding"), [("uint16", 63536), ("uint16", 4096), ("int16", 2**12), ("int16", -2049)]
+)
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, RLELossless], ids=["native", "rle"])
+def test_values_of_more_bits_than_stated_are_refused(tmp_path, dtype, padding, syntax):
+    """In 12 bits 63536, which is -2000 for no image, would be 2096: bone around the patient."""
+    values = np.full((3, 4, 5), 1024, dtype)
+    values[1, 0, :2] = padding
+    series = datasets(values, BitsStored=12, HighBit=11)
+    for ds in series:
+        ds.add_new(0x60000100, "US", 1)  # an overlay of its own, not in the pixels
+        if syntax == RLELossless:
+            compress(ds, syntax)
+    refused = refusal(write(tmp_path, series, syntax=syntax))
+    assert (refused.tag, refused.found) == ("BitsStored (0028,0101)", "2 of more")
 
 
 @pytest.mark.parametrize("dtype", ["int16", "uint16"])
@@ -80,6 +107,7 @@ def test_twelve_bits_in_rle_are_masked_too(tmp_path, dtype):
     words = ((values.astype(np.int64) & 0xFFF) | noise).astype("uint16").view(dtype)
     series = datasets(words, BitsStored=12, HighBit=11)
     for ds in series:
+        ds.add_new(0x60000100, "US", 16)
         compress(ds, RLELossless)
     np.testing.assert_array_equal(read(write(tmp_path, series, syntax=RLELossless)), values)
 
