@@ -104,7 +104,10 @@ def _placed(
     for source in sources:
         found = images_of(source, images, job.series.values())
         if isinstance(found, Exclusion):
-            account.fail_part(source.name, found)
+            for region in source.names:
+                account.exclude_region(source.name, region, found)
+            if not source.names:
+                account.fail_part(source.name, found)
             continue
         mine, notes = found
         try:

@@ -1,6 +1,7 @@
 """Where regions come from (structure sets, segmentations, masks), and which images they mean.
 
-A structure set or segmentation belongs to the series that it refers to. Where that series is not
+A structure belongs to the series on whose slices its contours were drawn, or else to the one that
+its file refers to; a segmentation to the series that it refers to. Where that series is not
 used, its regions go to an image in the same frame of reference, of the modality they were drawn on
 if there is one, else to the PET, with a note. A mask file belongs to the image on whose grid it
 lies.
@@ -8,9 +9,10 @@ lies.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -22,8 +24,8 @@ from petnet.ingest.convert_job import ConvertOptions, PatientJob
 from petnet.ingest.records import FoundFile, Region
 from petnet.ingest.refusal import Refused, tag_name
 from petnet.ingest.region_rules import RegionRules
-from petnet.ingest.rtstruct import read_rtstruct, structure_region
-from petnet.ingest.segments import read_segmentation, segment_regions
+from petnet.ingest.rtstruct import Structure, read_rtstruct, structure_region
+from petnet.ingest.segments import Segmentation, read_segmentation, segment_regions
 from petnet.ingest.selection import Exclusion, Use
 from petnet.ingest.series_header import SeriesHeader
 
@@ -35,8 +37,6 @@ Grid = Literal["pet", "ct"]
 Failed = tuple[str, Exclusion]  # name of the region, why
 Placed = tuple[list[Region], list[Failed]]
 Regions = Callable[[Shape, Affine], Placed]
-# frame of reference, series, images, regions
-Parsed = tuple[str, tuple[str, ...], tuple[str, ...], Regions]
 GRID_NAMES: dict[Grid, str] = {"pet": "PET", "ct": "CT"}
 NO_SERIES = "it names no series: put on the {grid} in its frame of reference"
 OTHER_SERIES = "the series it refers to is not used: put on the {grid} in its frame of reference"
@@ -46,7 +46,7 @@ OTHER_FRAME = "its frame of reference is not that of the series it refers to"
 
 @dataclass(frozen=True, eq=False)
 class RegionSource:
-    """A file of regions, read as far as it goes without an image.
+    """A file of regions or a part of it, read as far as it goes without an image.
 
     Attributes
     ----------
@@ -56,6 +56,8 @@ class RegionSource:
     frame_of_reference : str
     refers_to : tuple of str
         SeriesInstanceUIDs, in the order of the file.
+    names : tuple of str
+        Of the regions, where the file has others that refer to other series; else empty.
     regions : callable
         (shape, affine) -> regions on that grid, and those that cannot be put on it; raises Refused
         where that is so for all of them.
@@ -65,19 +67,24 @@ class RegionSource:
     study_uid: str
     frame_of_reference: str
     refers_to: tuple[str, ...]
+    names: tuple[str, ...]
     regions: Regions
 
 
 def read_sources(
     job: PatientJob, uses: Mapping[str, Use | Exclusion], account: Account
 ) -> list[RegionSource]:
-    """Read a patient's structure sets and segmentations; the account is told what cannot be."""
+    """Read a patient's structure sets and segmentations; the account is told what cannot be.
+
+    A structure set gives a source for each series on which some of its structures were drawn.
+    """
     series_of = {f.sop_uid: h.uid for h in job.series.values() for f in h.files if f.sop_uid}
     sources: list[RegionSource] = []
     for name, header in job.series.items():
         for file in header.files if uses[name] in ("rtstruct", "seg") else ():
+            read = _structures if uses[name] == "rtstruct" else _segments
             try:
-                sources.append(_source(job, name, uses[name], file, series_of))
+                sources += read(name, file, job.options, series_of)
             except Refused as error:
                 account.fail_part(name, exclusion_of(error))
     return sources
@@ -123,49 +130,73 @@ def _frame_doubt(source: RegionSource, image: UsedImage) -> tuple[str, ...]:
     return (OTHER_FRAME,) if len(frames) > 1 else ()
 
 
-def _source(
-    job: PatientJob,
-    name: str,
-    use: Use | Exclusion,
-    file: FoundFile,
-    series_of: Mapping[str, str],
-) -> RegionSource:
-    reading = _structures if use == "rtstruct" else _segments
-    frame, series, images, regions = reading(file.path, job.options)
-    refers_to = series or tuple(dict.fromkeys(series_of[u] for u in images if u in series_of))
-    return RegionSource(name, file.study_uid, frame, refers_to, regions)
+def _structures(
+    name: str, file: FoundFile, options: ConvertOptions, series_of: Mapping[str, str]
+) -> list[RegionSource]:
+    found = read_rtstruct(file.path)
+    of_file = found.series_uids or _series(found.sop_uids, series_of)
+    parts: dict[tuple[str, tuple[str, ...]], list[Structure]] = defaultdict(list)
+    for structure in found.structures:
+        drawn_on = _series(structure.sop_uids, series_of) or of_file
+        parts[structure.frame_of_reference, drawn_on].append(structure)
+    return [
+        RegionSource(
+            name=name,
+            study_uid=file.study_uid,
+            frame_of_reference=frame,
+            refers_to=drawn_on,
+            names=tuple(one.name for one in part) if len(parts) > 1 else (),
+            regions=partial(_placed_structures, part, options.rules),
+        )
+        for (frame, drawn_on), part in parts.items()
+    ]
 
 
-def _structures(path: Path, options: ConvertOptions) -> Parsed:
-    found = read_rtstruct(path)
-
-    def regions(shape: Shape, affine: Affine) -> Placed:
-        placed: list[Region] = []
-        failed: list[Failed] = []
-        for structure in found.structures:
-            left_out = _left_out(structure.name, options.rules)
-            if left_out:
-                failed.append((structure.name, left_out))
-                continue
-            try:
-                placed.append(structure_region(structure, shape, affine))
-            except Refused as error:
-                failed.append((structure.name, exclusion_of(error)))
-        return placed, failed
-
-    return found.frame_of_reference, found.series_uids, found.sop_uids, regions
+def _series(sop_uids: Sequence[str], series_of: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the series of images, as far as they are there."""
+    return tuple(dict.fromkeys(series_of[uid] for uid in sop_uids if uid in series_of))
 
 
-def _segments(path: Path, options: ConvertOptions) -> Parsed:
-    found = read_segmentation(path)
+def _placed_structures(
+    structures: Sequence[Structure], rules: RegionRules, shape: Shape, affine: Affine
+) -> Placed:
+    placed: list[Region] = []
+    failed: list[Failed] = []
+    for structure in structures:
+        left_out = _left_out(structure.name, rules)
+        if left_out:
+            failed.append((structure.name, left_out))
+            continue
+        try:
+            placed.append(structure_region(structure, shape, affine))
+        except Refused as error:
+            failed.append((structure.name, exclusion_of(error)))
+    return placed, failed
 
-    def regions(shape: Shape, affine: Affine) -> Placed:
-        rules = options.rules
-        made = segment_regions(found, shape, affine, options.threshold, rules.takes)
-        left_out = ((one.label, _left_out(one.label, rules)) for one in found.segments)
-        return list(made), [(label, why) for label, why in left_out if why]
 
-    return found.frame_of_reference, found.series_uids, found.sop_uids, regions
+def _segments(
+    name: str, file: FoundFile, options: ConvertOptions, series_of: Mapping[str, str]
+) -> list[RegionSource]:
+    found = read_segmentation(file.path)
+    return [
+        RegionSource(
+            name=name,
+            study_uid=file.study_uid,
+            frame_of_reference=found.frame_of_reference,
+            refers_to=found.series_uids or _series(found.sop_uids, series_of),
+            names=(),
+            regions=partial(_placed_segments, found, options),
+        )
+    ]
+
+
+def _placed_segments(
+    found: Segmentation, options: ConvertOptions, shape: Shape, affine: Affine
+) -> Placed:
+    rules = options.rules
+    made = segment_regions(found, shape, affine, options.threshold, rules.takes)
+    left_out = ((one.label, _left_out(one.label, rules)) for one in found.segments)
+    return list(made), [(label, why) for label, why in left_out if why]
 
 
 def taken(regions: Sequence[Region], rules: RegionRules) -> Placed:
