@@ -30,7 +30,8 @@ class UptakeLimits:
     Attributes
     ----------
     recommended, tolerated : (float, float)
-        By the guideline; and beyond which figures are not to be compared with others.
+        By the source; and, by our own judgement, beyond which figures are not to be compared with
+        others.
     source : str
     """
 
@@ -41,8 +42,10 @@ class UptakeLimits:
 
 UPTAKE_MIN = {
     "FDG": UptakeLimits((55, 75), (45, 110), "EANM guideline 2.0, doi:10.1007/s00259-014-2961-x"),
-    # 10 min to 1 h after injection in the first trials, most later ones at 1 h
-    "FAPI": UptakeLimits((10, 75), (10, 110), "Kratochwil 2019, doi:10.2967/jnumed.119.227967"),
+    # no guideline says it: from 10 min in the first trials, at 1 h in most (Kratochwil 2019)
+    "FAPI": UptakeLimits(
+        (10, 75), (10, 110), "as in trials, such as at 1 h in doi:10.2967/jnumed.119.227967"
+    ),
     "PSMA": UptakeLimits(
         (50, 100), (45, 130), "EANM/SNMMI guideline 2.0, doi:10.1007/s00259-022-06089-w"
     ),
