@@ -17,8 +17,9 @@ from petnet.ingest.convert_job import ConvertOptions, PatientJob
 from petnet.ingest.convert_patient import RECORDS, Record, convert_patient, failed_record
 from petnet.ingest.convert_plan import Plan, plan
 from petnet.ingest.convert_tables import COLUMNS, read_user_tables, write_tables
+from petnet.ingest.folder_lock import folder_lock
 from petnet.ingest.patients import group_files
-from petnet.ingest.scan import scan_tree
+from petnet.ingest.scan import check_is_folder, scan_tree
 from petnet.ingest.series_header import read_series_header
 from petnet.processes import fresh_pool
 from petnet.progress import track
@@ -82,11 +83,19 @@ def convert(
     Raises
     ------
     InputError
-        The folders lie in one another, `out` holds another cohort, or cannot be written.
+        The folders lie in one another, `out` holds another cohort, cannot be written, or another
+        run is writing into it.
     """
     root, out = Path(root), Path(out)
     key = _beside(out) if key is None else Path(key)
     check_folders(root, out, key)
+    with folder_lock(out / RECORDS, "out"), folder_lock(key, "key"):
+        return _convert(root, out, key, options, workers, overwrite)
+
+
+def _convert(
+    root: Path, out: Path, key: Path, options: ConvertOptions, workers: int, overwrite: bool
+) -> Converted:
     _check_naming(out, options.keep_identifiers)
     before = read_user_tables(out)
     _sweep(out, key)
@@ -110,12 +119,13 @@ def convert(
 
 
 def check_folders(root: Path, out: Path, key: Path) -> None:
-    """Refuse folders that lie in one another, and a folder of someone else's tables.
+    """Refuse what is no folder, folders in one another, and a folder of someone else's tables.
 
     Raises
     ------
     InputError
     """
+    check_is_folder(root)
     folders = {"input": root, "out": out, "key": key}
     for inner, outer in (("out", "input"), ("key", "out"), ("key", "input"), ("out", "key")):
         if folders[inner].resolve().is_relative_to(folders[outer].resolve()):

@@ -29,7 +29,7 @@ from petnet.processes import fresh_pool
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-__all__ = ["scan_tree"]
+__all__ = ["check_is_folder", "scan_tree"]
 
 Found = FoundFile | UnreadableFile | Path | None
 Watch = Callable[[Iterable[Found], int], Iterable[Found]]
@@ -70,9 +70,7 @@ def scan_tree(root: Path, workers: int = 1, watch: Watch | None = None) -> Tree:
         `root` is no folder.
     """
     root = Path(root)
-    if not root.is_dir():
-        found = "a file" if root.exists() else "no such folder"
-        raise InputError(str(root), "input", "a folder", found)
+    check_is_folder(root)
     paths, closed = _walk(root)
     looked: Iterable[Found] = _look(paths, workers)
     if watch is not None:
@@ -91,6 +89,18 @@ def scan_tree(root: Path, workers: int = 1, watch: Watch | None = None) -> Tree:
                 others += 1
     unreadable.sort(key=lambda one: one.path)
     return Tree(root, tuple(files), tuple(unreadable), tuple(masks), others)
+
+
+def check_is_folder(root: Path) -> None:
+    """Refuse what is no folder.
+
+    Raises
+    ------
+    InputError
+    """
+    if not root.is_dir():
+        found = "a file" if root.exists() else "no such folder"
+        raise InputError(str(root), "input", "a folder", found)
 
 
 def _walk(root: Path) -> tuple[list[Path], list[UnreadableFile]]:

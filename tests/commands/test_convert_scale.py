@@ -1,5 +1,11 @@
 """`petnet convert`: structure sets of several series, two runs at once, memory."""
 
+import errno
+import fcntl
+import socket
+import subprocess
+import sys
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -8,11 +14,13 @@ from dicom_trees import (
     LESION,
     NODE,
     box_mask,
+    contents,
     ct_volume,
     examination,
     named,
     pet_volume,
     rows,
+    write_study,
 )
 from pydicom import dcmread
 
@@ -131,3 +139,104 @@ def test_structures_in_a_frame_of_their_own_are_left_out_by_name(both, tmp_path)
     ]
     used = {row["modality"]: row["used_as"] for row in rows(out / "series.csv")}
     assert used["RTSTRUCT"] == "regions"
+
+
+# --- two runs at once -------------------------------------------------------------------------
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from petnet.ingest.folder_lock import folder_lock
+with folder_lock(Path(sys.argv[1]), "out"):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def held():
+    """Return a function that lets another process hold a folder; it is killed in the end."""
+    started = []
+
+    def hold(folder):
+        process = subprocess.Popen(
+            [sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, text=True
+        )
+        started.append(process)
+        assert process.stdout.readline() == "held\n"
+        return process
+
+    yield hold
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def tree(tmp_path):
+    write_study(tmp_path / "tree", VISIT)
+    return tmp_path / "tree"
+
+
+@pytest.mark.parametrize("folder", ["out", "key"])
+def test_two_runs_at_once_are_refused(folder, tree, held, tmp_path, capfd):
+    out = tmp_path / "out"
+    other = held({"out": out / ".convert", "key": tmp_path / "out-key"}[folder])
+    before = contents(tmp_path)
+    assert convert(tree, out) == 2
+    said = capfd.readouterr().err
+    assert f"{folder}: expected a folder that no other run is writing into" in said
+    assert f"process {other.pid} on {socket.gethostname()}" in said
+    assert contents(tmp_path) == before
+
+
+def test_what_a_killed_run_holds_is_taken_over(tree, held, tmp_path):
+    out = tmp_path / "out"
+    for folder in (out / ".convert", tmp_path / "out-key"):
+        other = held(folder)
+        other.kill()
+        other.wait()
+        assert (folder / ".lock").read_text() == f"process {other.pid} on {socket.gethostname()}"
+    assert convert(tree, out) == 0
+    assert len(rows(out / "studies.csv")) == 1
+    assert not list(tmp_path.rglob(".lock"))
+
+
+def test_of_many_processes_one_at_a_time_holds_a_folder(tmp_path):
+    """Each adds one to a number that it has read before, as often as it gets the lock."""
+    script = """
+import sys, time
+from pathlib import Path
+from petnet.errors import InputError
+from petnet.ingest.folder_lock import folder_lock
+folder, number, done = Path(sys.argv[1]), Path(sys.argv[1]) / "number", 0
+while done < 25:
+    try:
+        with folder_lock(folder, "out"):
+            found = int(number.read_text())
+            time.sleep(0.001)
+            number.write_text(str(found + 1))
+            done += 1
+    except InputError:
+        time.sleep(0.0005)
+"""
+    (tmp_path / "number").write_text("0")
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    for process in [subprocess.Popen(command) for _ in range(4)]:
+        assert process.wait(120) == 0
+    assert (tmp_path / "number").read_text() == "100"
+
+
+def test_without_locks_the_log_says_so(tree, tmp_path, monkeypatch, capfd):
+    def none(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    assert convert(tree, tmp_path / "out") == 0
+    assert "no locks on this system" in capfd.readouterr().err
+
+
+def test_a_folder_that_is_no_folder_leaves_nothing(tmp_path, capfd):
+    assert convert(tmp_path / "nowhere", tmp_path / "out") == 2
+    assert "no such folder" in capfd.readouterr().err
+    assert not list(tmp_path.iterdir())
