@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ import pandas as pd
 
 from petnet.errors import InputError, PetnetError
 from petnet.files import hash_of, intact, read_json, write_json
+from petnet.ingest.region_rules import safe_name
 from petnet.measure.reading import read_study
 from petnet.measure.rows import Job, key_of
 from petnet.measure.study_status import settled, status_row
@@ -197,5 +197,5 @@ def _numbers(record: Record) -> Record:
 
 def _file_name(name: str) -> str:
     """Return a name that any file system takes, and that no other name gives."""
-    plain = re.sub(r"[^\w.+-]", "_", name).lstrip(".")
+    plain = safe_name(name)
     return plain if plain == name else f"{plain}-{hash_of(name)[:6]}"
