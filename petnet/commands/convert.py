@@ -7,10 +7,10 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from petnet.ingest.convert import Converted, convert
-from petnet.ingest.convert_job import ConvertOptions
-from petnet.ingest.region_rules import RegionRules
-from petnet.ingest.suv import SuvOptions
+from petnet.ingest.conversion.job import ConvertOptions
+from petnet.ingest.conversion.run import Converted, convert
+from petnet.ingest.regions.rules import RegionRules
+from petnet.ingest.suv.scale import SuvOptions
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

@@ -15,6 +15,7 @@ from petnet.commands.common import build, feature_sets, lay_in_parameters, open_
 from petnet.errors import InputError
 from petnet.files import atomic_path, json_text
 from petnet.measure.described import describe_table
+from petnet.measure.pet import common_suv_unit
 from petnet.measure.study_table import study_table
 from petnet.measure.tabulate import feature_table
 from petnet.units import select_studies, select_units
@@ -65,6 +66,7 @@ def _units(config: DictConfig, task: Task | None, sets: Sequence[FeatureSet]) ->
     if config.roles is not None:
         raise InputError("settings", "roles", "null with rows=unit: the task's", f"{config.roles}")
     units = select_units(open_cohort(config), task, labelled=False, clinical_needed=False)
+    suv = common_suv_unit(one.pet for unit in units.units for one in unit.series)
     table, status = feature_table(
         units.units, task, sets, config.device, Path(config.data.cache), config.data.workers
     )
@@ -75,12 +77,13 @@ def _units(config: DictConfig, task: Task | None, sets: Sequence[FeatureSet]) ->
     notes = {row["unit"]: row["flagged"] for row in status}
     table["flagged"] = [notes[unit] for unit in table.index]
     missed = int((rows["status"] != "ok").sum())
-    return _Made(table, rows, describe_table(sets, task), missed, index=True)
+    return _Made(table, rows, describe_table(sets, task, suv=suv), missed, index=True)
 
 
 def _studies(config: DictConfig, task: Task | None, sets: Sequence[FeatureSet]) -> _Made:
     roles = None if config.roles is None else list(config.roles)
     studies = select_studies(open_cohort(config), config.rows, task, roles)
+    suv = common_suv_unit(study.series.pet for study in studies)
     references = task.references if task is not None else ()
     made = study_table(
         studies,
@@ -91,7 +94,7 @@ def _studies(config: DictConfig, task: Task | None, sets: Sequence[FeatureSet]) 
         Path(config.data.cache),
         config.data.workers,
     )
-    described = describe_table(sets, references=references)
+    described = describe_table(sets, references=references, suv=suv)
     return _Made(made.table, made.status, described, made.failures, index=False)
 
 

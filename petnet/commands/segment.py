@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from petnet.cohort import Cohort
 from petnet.commands.common import build, open_cohort
 from petnet.errors import InputError
-from petnet.ingest.region_rules import safe_name
+from petnet.ingest.regions.rules import safe_name
 from petnet.measure.segmented import StudyJob, segment_study
 from petnet.measure.segmented_cohort import make_room, write_segmented
 from petnet.processes import fresh_pool

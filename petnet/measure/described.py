@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from petnet.measure.layout import compartment_prefix, series_prefix
 from petnet.measure.lesion import MTV_FRACTION, quantities
 from petnet.radiomics.extractor import FeatureSet, provenance
 from petnet.task import Task
+from petnet.volume import Unit
 
 __all__ = ["describe_table"]
 
@@ -26,7 +28,10 @@ SOURCES = ("doi:10.1007/s00259-014-2961-x", "doi:10.1016/j.ejca.2008.10.026")
 
 
 def describe_table(
-    sets: Sequence[FeatureSet], task: Task | None = None, references: Sequence[str] = ()
+    sets: Sequence[FeatureSet],
+    task: Task | None = None,
+    references: Sequence[str] = (),
+    suv: Unit = "SUVbw",
 ) -> list[dict[str, Any]]:
     """Describe every column: first the lesion quantities, then set by set as `provenance`.
 
@@ -37,9 +42,15 @@ def describe_table(
         the task has several series or compartments.
     references : sequence of str
         Of a table without a task.
+    suv : str
+        Kind of SUV of all PETs: what "SUV" is in names of columns, and in place of it in units.
     """
     named = task.references if task is not None else references
-    return [_quantities(named, task), *(provenance(one) for one in sets)]
+    described = [_quantities(named, task), *(provenance(one) for one in sets)]
+    for part in described:
+        for column in part["columns"].values():
+            column["unit"] = re.sub(r"\bSUV\b", suv, column["unit"])
+    return described
 
 
 def _quantities(references: Sequence[str], task: Task | None) -> dict[str, Any]:

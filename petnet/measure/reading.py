@@ -6,9 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from petnet.errors import PetnetError
-from petnet.ingest.quality import check_defined, implausible_hu, implausible_suv
+from petnet.ingest.quality import check_defined, implausible_hu
 from petnet.measure.layout import compartment_prefix, grouped, series_prefix
 from petnet.measure.lesion import burden, lesion_quantities, nothing_delineated, reference_mean
+from petnet.measure.pet import read_pet
 from petnet.measure.regions import BoxedMask, Reader, lesion_masks, once, union
 from petnet.measure.rows import Job, Reading
 from petnet.task import Task
@@ -43,7 +44,7 @@ def read_unit(unit: Unit, task: Task, modalities: Collection[str]) -> Reading:
         if series.pet is not None and not series.regions:
             measured |= _named(task, series, {})
         elif series.pet is not None:
-            pet = _read_pet(series, series.pet)
+            pet = read_pet(series.pet, series.tracer)
             lesions = _lesions(task, series, pet, "pet", read)
             references = _references(task.references, series, pet, read)
             measured |= _named(
@@ -88,7 +89,7 @@ def read_study(
     images: dict[str, Volume] = {}
     means: dict[str, float] = {}
     if series.pet is not None and (quantities or "PT" in modalities):
-        images["pet"] = _read_pet(series, series.pet)
+        images["pet"] = read_pet(series.pet, series.tracer)
         means = _references(references, series, images["pet"], read)
     if series.ct is not None and "CT" in modalities:
         images["ct"] = _read_ct(series.ct)
@@ -111,14 +112,6 @@ def read_study(
         made.measured[row.name] = measured
         made.jobs.extend(jobs)
     return made
-
-
-def _read_pet(series: Series, path: Path) -> Volume:
-    pet = read_volume(path, "SUVbw", "PT", series.tracer)
-    fault = implausible_suv(pet)
-    if fault:
-        raise PetnetError(f"{path}: {fault}")
-    return pet
 
 
 def _read_ct(path: Path) -> Volume:

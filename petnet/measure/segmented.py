@@ -5,22 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from petnet.errors import InputError, PetnetError
 from petnet.files import content_hash, hash_of, read_json, write_json
-from petnet.ingest.quality import implausible_suv
-from petnet.ingest.quality.acquisition_facts import read_sidecar, stated_unit
+from petnet.measure.pet import read_pet, suv_unit
 from petnet.measure.regions import Reader, lesion_masks, once, union
 from petnet.segmentation import Method, NotSegmented, Segmented, Start
 from petnet.segmentation.cases import Case
 from petnet.segmentation.label_maps import common_voxels, pack
 from petnet.segmentation.peak import SPHERE_RADIUS_MM, sphere_means
 from petnet.units import Region
-from petnet.volume import Unit, Volume, read_volume, write_volume
+from petnet.volume import Volume, write_volume
 
 __all__ = ["ROI_COLUMNS", "STATUS_COLUMNS", "VOLUME_COLUMNS", "StudyJob", "segment_study"]
 
@@ -126,7 +125,7 @@ def _key(job: StudyJob) -> str:
         for c in job.cases
     ]
     references = [drawn(r) for r in job.references if r.region in job.method.needs]
-    pet = None if job.pet is None else (content(job.pet), _unit(job.pet))
+    pet = None if job.pet is None else (content(job.pet), suv_unit(job.pet))
     return hash_of(VERSION, job.study, job.file, settings, pet, cases, references)
 
 
@@ -152,27 +151,7 @@ def _made(job: StudyJob) -> Record:
 def _read_pet(path: Path | None) -> Volume:
     if path is None:
         raise NotSegmented("the study has no PET")
-    pet = read_volume(path, _unit(path), "PT")
-    fault = implausible_suv(pet)
-    if fault:
-        raise PetnetError(f"{path}: {fault}")
-    return pet
-
-
-def _unit(pet: Path) -> Unit:
-    """Return the kind of SUV that stands beside a PET; SUVbw where nothing does.
-
-    Raises
-    ------
-    InputError
-        It is none that petnet knows.
-    """
-    stated = stated_unit(read_sidecar(pet))
-    for unit in get_args(Unit):
-        if stated == unit and stated.startswith("SUV"):
-            known: Unit = unit
-            return known
-    raise InputError(str(pet), "unit in the sidecar", "a kind of SUV", repr(stated))
+    return read_pet(path)
 
 
 def _references(job: StudyJob, pet: Volume, read: Reader) -> dict[str, NDArray[np.bool_]]:

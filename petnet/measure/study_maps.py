@@ -14,7 +14,7 @@ import pandas as pd
 
 from petnet.errors import InputError, PetnetError
 from petnet.files import hash_of, intact, read_json, write_json
-from petnet.ingest.region_rules import safe_name
+from petnet.ingest.regions.rules import safe_name
 from petnet.measure.reading import read_study
 from petnet.measure.rows import Job, key_of
 from petnet.measure.study_status import settled, status_row

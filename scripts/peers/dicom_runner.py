@@ -25,10 +25,10 @@ def petnet() -> tuple[Step, Callable[[Any, Path], Any] | None]:
     import nibabel  # noqa: F401  (what writing would import)
     import pydicom  # noqa: F401
 
-    from petnet.ingest.images import load_pet
-    from petnet.ingest.scan import scan_tree
-    from petnet.ingest.series import read_series
-    from petnet.ingest.suv import SuvOptions
+    from petnet.ingest.dicom.images import load_pet
+    from petnet.ingest.dicom.scan import scan_tree
+    from petnet.ingest.dicom.series import read_series
+    from petnet.ingest.suv.scale import SuvOptions
     from petnet.volume import write_volume
 
     def read(folder: Path) -> Any:

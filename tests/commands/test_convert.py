@@ -439,7 +439,7 @@ def test_lesions_keep_their_numbers_when_others_are_found(tmp_path):
 
 
 def test_a_defect_is_a_row_and_the_others_go_on(three, tmp_path, monkeypatch, capsys):
-    from petnet.ingest import convert_images
+    from petnet.ingest.conversion import images as convert_images
 
     def broken(pet, cts):
         if pet.start.day != 4:
@@ -590,7 +590,7 @@ def test_nothing_that_identifies_leaves_the_key(hostile, tmp_path, capfd):
 
 
 def test_a_crash_gives_nothing_away_either(hostile, tmp_path, capfd, monkeypatch):
-    from petnet.ingest import convert_images
+    from petnet.ingest.conversion import images as convert_images
 
     def broken(series, options):
         raise KeyError(str(series.header.PatientName))

@@ -32,7 +32,7 @@ from pydicom import dcmread
 
 from petnet.cli import main
 from petnet.cohort import read_cohort
-from petnet.ingest import convert_images
+from petnet.ingest.conversion import images as convert_images
 from petnet.simulation.dicom.ct import write_ct
 from petnet.simulation.dicom.extras import write_capture
 from petnet.simulation.dicom.pet import write_pet

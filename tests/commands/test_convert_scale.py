@@ -146,7 +146,7 @@ def test_structures_in_a_frame_of_their_own_are_left_out_by_name(both, tmp_path)
 HOLD = """
 import sys, time
 from pathlib import Path
-from petnet.ingest.folder_lock import folder_lock
+from petnet.ingest.conversion.folder_lock import folder_lock
 with folder_lock(Path(sys.argv[1]), "out"):
     print("held", flush=True)
     time.sleep(600)
@@ -208,7 +208,7 @@ def test_of_many_processes_one_at_a_time_holds_a_folder(tmp_path):
 import sys, time
 from pathlib import Path
 from petnet.errors import InputError
-from petnet.ingest.folder_lock import folder_lock
+from petnet.ingest.conversion.folder_lock import folder_lock
 folder, number, done = Path(sys.argv[1]), Path(sys.argv[1]) / "number", 0
 while done < 25:
     try:

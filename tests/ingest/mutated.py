@@ -9,18 +9,18 @@ import numpy as np
 from mutation_bases import AFFINE, PERSON, SHAPE, base
 
 from petnet.errors import InputError
-from petnet.ingest.acquisition import acquisition
-from petnet.ingest.dicom_file import lenient
-from petnet.ingest.images import load_ct, load_pet
-from petnet.ingest.patients import group_files
-from petnet.ingest.pet_header import read_pet_header
-from petnet.ingest.rtstruct import read_rtstruct, structure_region
-from petnet.ingest.scan import scan_tree
-from petnet.ingest.segments import read_segmentation, segment_regions
-from petnet.ingest.selection import Exclusion, classify
-from petnet.ingest.series import read_series
-from petnet.ingest.series_header import read_series_header
-from petnet.ingest.suv import SuvOptions
+from petnet.ingest.conversion.patients import group_files
+from petnet.ingest.conversion.selection import Exclusion, classify
+from petnet.ingest.dicom.dicom_file import lenient
+from petnet.ingest.dicom.images import load_ct, load_pet
+from petnet.ingest.dicom.scan import scan_tree
+from petnet.ingest.dicom.series import read_series
+from petnet.ingest.dicom.series_header import read_series_header
+from petnet.ingest.regions.rtstruct import read_rtstruct, structure_region
+from petnet.ingest.regions.segments import read_segmentation, segment_regions
+from petnet.ingest.suv.acquisition import acquisition
+from petnet.ingest.suv.pet_header import read_pet_header
+from petnet.ingest.suv.scale import SuvOptions
 
 OPTIONS = SuvOptions()
 #: What must not stand in a reason: it is written where pseudonyms are.

@@ -10,7 +10,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.errors import BytesLengthException
 from pydicom.tag import Tag
 
-from petnet.ingest.dicom_file import lenient
+from petnet.ingest.dicom.dicom_file import lenient
 
 IMPLICIT = "1.2.840.10008.1.2"
 

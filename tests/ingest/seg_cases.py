@@ -8,7 +8,7 @@ import pydicom
 from pydicom.sr.codedict import codes
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless, generate_uid
 
-from petnet.ingest.segments import read_segmentation, segment_regions
+from petnet.ingest.regions.segments import read_segmentation, segment_regions
 
 ORIENTATIONS = {
     "axial": (1, 0, 0, 0, 1, 0),

@@ -8,8 +8,8 @@ from pet_headers import pet_slices
 from pydicom import Dataset
 from pydicom.sequence import Sequence
 
-from petnet.ingest.acquisition import acquisition
-from petnet.ingest.pet_header import read_pet_header
+from petnet.ingest.suv.acquisition import acquisition
+from petnet.ingest.suv.pet_header import read_pet_header
 
 
 def columns(**changes):

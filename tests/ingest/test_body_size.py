@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from petnet.ingest.body_size import (
+from petnet.ingest.suv.body_size import (
     body_surface_area_m2,
     ideal_body_weight_kg,
     lean_body_mass_janmahasatian_kg,

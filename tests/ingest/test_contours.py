@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from petnet.ingest.contours import contour_mask
 from petnet.ingest.refusal import Refused
+from petnet.ingest.regions.contours import contour_mask
 
 
 def rotation(x, y, z):

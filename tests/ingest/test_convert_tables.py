@@ -5,8 +5,8 @@ from itertools import count
 
 import pytest
 
-from petnet.ingest import convert_tables
-from petnet.ingest.convert_tables import COLUMNS, read_user_tables, write_tables
+from petnet.ingest.conversion import tables as convert_tables
+from petnet.ingest.conversion.tables import COLUMNS, read_user_tables, write_tables
 
 
 def tables_of(*patients):

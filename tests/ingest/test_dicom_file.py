@@ -14,9 +14,9 @@ from pydicom.uid import (
 )
 from written_series import datasets, ramp, save
 
-from petnet.ingest.dicom_file import BROKEN, HeaderReader, lenient, read_header
+from petnet.ingest.dicom.dicom_file import BROKEN, HeaderReader, lenient, read_header
+from petnet.ingest.dicom.scan import scan_tree
 from petnet.ingest.refusal import Refused
-from petnet.ingest.scan import scan_tree
 
 SYNTAXES = {
     "implicit": ImplicitVRLittleEndian,

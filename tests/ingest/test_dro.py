@@ -9,12 +9,12 @@ import numpy as np
 import pydicom
 import pytest
 
-from petnet.ingest.images import load_pet
-from petnet.ingest.pet_header import read_pet_header
+from petnet.ingest.dicom.images import load_pet
+from petnet.ingest.dicom.scan import scan_tree
+from petnet.ingest.dicom.series import read_series
 from petnet.ingest.refusal import Refused
-from petnet.ingest.scan import scan_tree
-from petnet.ingest.series import read_series
-from petnet.ingest.suv import SuvOptions, suv_scale
+from petnet.ingest.suv.pet_header import read_pet_header
+from petnet.ingest.suv.scale import SuvOptions, suv_scale
 
 # 70 kg, 1.75 m, 368.08 MBq of F-18 (6586.2 s) an hour before the scan: what is left is
 # 368.08e6 · 2^(-3600/6586.2) = 368.08e6 · 0.684633 = 251.9997e6 Bq.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pydicom.encaps import encapsulate, encapsulate_extended
 
-from petnet.ingest.encapsulation import codestream_shape, frame_fragments, read_fragments
+from petnet.ingest.dicom.encapsulation import codestream_shape, frame_fragments, read_fragments
 from petnet.ingest.refusal import Refused
 
 FRAMES = [bytes([k]) * (20 + 2 * k) for k in range(5)]

@@ -6,11 +6,11 @@ import pytest
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless, generate_uid
 from written_series import datasets, found, ramp, save, write
 
-from petnet.ingest.images import load_ct, load_pet, shifted
+from petnet.ingest.dicom.images import load_ct, load_pet, shifted
+from petnet.ingest.dicom.scan import scan_tree
+from petnet.ingest.dicom.series import read_series
 from petnet.ingest.refusal import Refused
-from petnet.ingest.scan import scan_tree
-from petnet.ingest.series import read_series
-from petnet.ingest.suv import SuvOptions
+from petnet.ingest.suv.scale import SuvOptions
 
 
 def whole_body(reference):

@@ -4,7 +4,7 @@ import gdcm
 import numpy as np
 import pytest
 
-from petnet.ingest.jpeg_lossless import decode
+from petnet.ingest.dicom.jpeg_lossless import decode
 
 SHAPE = (9, 14)
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from petnet.ingest.boxes import bounding_box
-from petnet.ingest.label_maps import pack, split_components
-from petnet.ingest.lattice import put, steps_between
 from petnet.ingest.records import Region
+from petnet.ingest.regions.label_maps import pack, split_components
+from petnet.ingest.regions.lattice import put, steps_between
 
 SHAPE = (3, 2, 4)
 masks = arrays(bool, SHAPE).filter(np.any)

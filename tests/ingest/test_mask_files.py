@@ -10,9 +10,9 @@ import pytest
 import SimpleITK as sitk
 from seg_cases import ORIENTATIONS, RAS, grid
 
-from petnet.ingest.label_names import names_beside
-from petnet.ingest.mask_files import mask_regions
 from petnet.ingest.refusal import Refused
+from petnet.ingest.regions.label_names import names_beside
+from petnet.ingest.regions.mask_files import mask_regions
 from petnet.volume import Volume, write_volume
 
 SHAPE = (7, 5, 6)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pet_headers import pet_slices
 
-from petnet.ingest.moments import (
+from petnet.ingest.suv.moments import (
     Stamp,
     parse_date,
     parse_datetime,
@@ -16,7 +16,7 @@ from petnet.ingest.moments import (
     relative_dates,
     timeline,
 )
-from petnet.ingest.pet_header import read_pet_header
+from petnet.ingest.suv.pet_header import read_pet_header
 
 DAY = 86400
 

@@ -16,13 +16,13 @@ from pydicom.dataelem import DataElement
 from pydicom.errors import BytesLengthException
 from pydicom.uid import ExplicitVRLittleEndian
 
-from petnet.ingest.dicom_file import BROKEN, lenient
-from petnet.ingest.frame_terms import frame_times, series_terms
-from petnet.ingest.multiframe import flatten, is_multiframe
-from petnet.ingest.pet_header import read_pet_header
+from petnet.ingest.dicom.dicom_file import BROKEN, lenient
+from petnet.ingest.dicom.frame_terms import frame_times, series_terms
+from petnet.ingest.dicom.multiframe import flatten, is_multiframe
+from petnet.ingest.dicom.value_mapping import classic_units
 from petnet.ingest.refusal import Refused
-from petnet.ingest.suv import SuvOptions, suv_scale
-from petnet.ingest.value_mapping import classic_units
+from petnet.ingest.suv.pet_header import read_pet_header
+from petnet.ingest.suv.scale import SuvOptions, suv_scale
 from petnet.simulation.dicom.ct import write_ct
 from petnet.simulation.dicom.enhanced import write_enhanced_pet
 from petnet.simulation.dicom.pet import write_pet

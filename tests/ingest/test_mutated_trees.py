@@ -14,7 +14,7 @@ from mutation_bases import AFFINE, CT, ENHANCED, PET, REGIONS, base, masks
 from mutations import TABLE
 
 from petnet.cli import main
-from petnet.ingest.dicom_file import lenient
+from petnet.ingest.dicom.dicom_file import lenient
 
 TREES = 200
 

@@ -5,16 +5,16 @@ from pet_headers import pet_slices
 from pydicom.sr import codedict
 from pydicom.sr._snomed_dict import mapping as snomed
 
-from petnet.ingest.half_life import nuclide_of
-from petnet.ingest.nuclides import (
+from petnet.ingest.suv.half_life import nuclide_of
+from petnet.ingest.suv.nuclides import (
     NUCLIDES,
     TOLERANCE,
     nuclide_by_code,
     nuclides_fitting,
     nuclides_in,
 )
-from petnet.ingest.pet_header import read_pet_header
-from petnet.ingest.tracers import TRACERS, tracer_by_code, tracer_in, tracer_of
+from petnet.ingest.suv.pet_header import read_pet_header
+from petnet.ingest.suv.tracers import TRACERS, tracer_by_code, tracer_in, tracer_of
 
 # ICRP Publication 107 by radioactivedecay 0.6.1, in s
 ICRP107 = {

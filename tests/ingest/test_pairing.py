@@ -7,8 +7,8 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from petnet.ingest.pairing import Image, choose_pet, coverage, is_sharp, pair_ct
-from petnet.ingest.timepoints import Scan, name_timepoints
+from petnet.ingest.conversion.pairing import Image, choose_pet, coverage, is_sharp, pair_ct
+from petnet.ingest.conversion.timepoints import Scan, name_timepoints
 
 DAY = datetime(2020, 5, 4, 10)
 

@@ -14,9 +14,9 @@ from pydicom.filewriter import write_dataset
 from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 
-from petnet.ingest.pet_header import read_pet_header
 from petnet.ingest.refusal import Refused
-from petnet.ingest.suv import SuvOptions, SuvScale, suv_scale
+from petnet.ingest.suv.pet_header import read_pet_header
+from petnet.ingest.suv.scale import SuvOptions, SuvScale, suv_scale
 
 INJECTIONS = "RadiopharmaceuticalInformationSequence"
 

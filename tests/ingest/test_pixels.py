@@ -16,10 +16,10 @@ from pydicom.uid import (
 )
 from written_series import datasets, found, ramp, save, write
 
-from petnet.ingest.images import load_ct
-from petnet.ingest.pixels import slice_arrays
+from petnet.ingest.dicom.images import load_ct
+from petnet.ingest.dicom.pixels import slice_arrays
+from petnet.ingest.dicom.series import read_series
 from petnet.ingest.refusal import Refused
-from petnet.ingest.series import read_series
 
 NATIVE = {
     "implicit": ImplicitVRLittleEndian,

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from petnet.errors import InputError
-from petnet.ingest.patients import alike, doubts, group_files, group_patients
-from petnet.ingest.pseudonyms import assign, read_key, write_key
+from petnet.ingest.conversion.patients import alike, doubts, group_files, group_patients
+from petnet.ingest.conversion.pseudonyms import assign, read_key, write_key
+from petnet.ingest.conversion.scrub import Scrubber, secrets_of
+from petnet.ingest.dicom.series_header import SeriesHeader
 from petnet.ingest.records import FoundFile
-from petnet.ingest.scrub import Scrubber, secrets_of
-from petnet.ingest.series_header import SeriesHeader
 
 
 def test_new_pseudonyms_follow_the_known_ones():

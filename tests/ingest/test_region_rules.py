@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 
 from petnet.errors import InputError
 from petnet.ingest.records import Region
-from petnet.ingest.region_rules import (
+from petnet.ingest.regions.rules import (
     RegionRule,
     RegionRules,
     distinct_names,

@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence
 
 from petnet.ingest.refusal import Refused, tag_name
-from petnet.ingest.rtstruct import Structure, read_rtstruct, structure_region
+from petnet.ingest.regions.rtstruct import Structure, read_rtstruct, structure_region
 
 FRAME, SERIES, IMAGE = "1.2.3.10", "1.2.3.20", "1.2.3.30"
 SQUARE = [[2.0, 3.0], [8.0, 3.0], [8.0, 7.0], [2.0, 7.0]]

@@ -14,8 +14,8 @@ from pydicom.uid import (
 from written_series import datasets, ramp, save
 
 from petnet.errors import InputError
-from petnet.ingest.scan import scan_tree
-from petnet.ingest.series import read_series
+from petnet.ingest.dicom.scan import scan_tree
+from petnet.ingest.dicom.series import read_series
 
 SYNTAXES = {
     "implicit": ImplicitVRLittleEndian,
@@ -63,7 +63,7 @@ def test_files_without_prefix_are_dicom_too(tmp_path, name, strip):
     for k, ds in enumerate(datasets(stored)):
         strip(save(ds, tmp_path / f"{k}", SYNTAXES[name]))
     series = read_series(scan_tree(tmp_path).files)
-    from petnet.ingest.images import load_ct
+    from petnet.ingest.dicom.images import load_ct
 
     np.testing.assert_array_equal(load_ct(series).array, stored.transpose(2, 1, 0) - 24)
 

@@ -36,7 +36,7 @@ from seg_cases import (
 )
 
 from petnet.errors import InputError
-from petnet.ingest.segments import read_segmentation, segment_regions
+from petnet.ingest.regions.segments import read_segmentation, segment_regions
 from petnet.volume import Volume, write_volume
 
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from petnet.ingest.conversion.selection import Exclusion, classify, states_correction
+from petnet.ingest.dicom.series_header import SeriesHeader
 from petnet.ingest.records import FoundFile
 from petnet.ingest.refusal import Refused
-from petnet.ingest.selection import Exclusion, classify, states_correction
-from petnet.ingest.series_header import SeriesHeader
 
 PET, CT = "1.2.840.10008.5.1.4.1.1.128", "1.2.840.10008.5.1.4.1.1.2"
 ENHANCED_PET, LEGACY_PET = "1.2.840.10008.5.1.4.1.1.130", "1.2.840.10008.5.1.4.1.1.128.1"

@@ -5,9 +5,9 @@ import pytest
 import SimpleITK as sitk
 from written_series import ORIENTATIONS, datasets, ramp, save, vectors, write
 
-from petnet.ingest.images import load_ct
+from petnet.ingest.dicom.images import load_ct
+from petnet.ingest.dicom.series import read_series
 from petnet.ingest.refusal import Refused
-from petnet.ingest.series import read_series
 
 
 def sitk_volume(folder):
@@ -67,7 +67,7 @@ def test_the_normal_decides_not_the_direction_in_which_slices_were_taken(tmp_pat
     ],
 )
 def test_real_series_lie_where_simpleitk_puts_them(reference, folder, shape):
-    from petnet.ingest.scan import scan_tree
+    from petnet.ingest.dicom.scan import scan_tree
 
     made = read_series(scan_tree(reference / "dicom" / folder).files)
     array, affine = sitk_volume(reference / "dicom" / folder)
@@ -122,7 +122,7 @@ def test_copies_are_left_out_and_noted(tmp_path):
     again = datasets(stored)
     again[1].SOPInstanceUID = "1.9.9"
     files = write(tmp_path / "b", again[1:3])
-    from petnet.ingest.scan import scan_tree
+    from petnet.ingest.dicom.scan import scan_tree
 
     files = scan_tree(tmp_path).files
     assert len(files) == 6
@@ -228,7 +228,7 @@ def test_a_malformed_position_is_named(tmp_path, raw):
     length = int.from_bytes(before[at + 6 : at + 8], "little")
     value = raw.ljust(length, b" ")[:length] if len(raw) < length else raw[:length]
     path.write_bytes(before[: at + 8] + value + before[at + 8 + length :])
-    from petnet.ingest.scan import scan_tree
+    from petnet.ingest.dicom.scan import scan_tree
 
     assert refusal(scan_tree(tmp_path).files).tag == "ImagePositionPatient (0020,0032)"
 
@@ -341,7 +341,7 @@ def test_files_of_one_position_and_one_path_are_in_the_same_order_always(tmp_pat
     for name in "ab":
         for k, ds in enumerate(datasets(stored)):
             save(ds, tmp_path / name / f"{k}.dcm")
-    from petnet.ingest.scan import scan_tree
+    from petnet.ingest.dicom.scan import scan_tree
 
     files = scan_tree(tmp_path).files
     kept = [one.path for one in read_series(files).slices]

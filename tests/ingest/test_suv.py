@@ -6,9 +6,9 @@ import pytest
 from pet_headers import F18, FACTOR, FDG, ge, pet_slices, philips
 
 from petnet.errors import InputError
-from petnet.ingest.pet_header import read_pet_header
 from petnet.ingest.refusal import Refused
-from petnet.ingest.suv import SuvOptions, suv_scale
+from petnet.ingest.suv.pet_header import read_pet_header
+from petnet.ingest.suv.scale import SuvOptions, suv_scale
 
 NO_INJECTION = {
     "RadiopharmaceuticalStartDateTime": None,

@@ -7,10 +7,10 @@ refusal, or at least a warning, where nothing in the header tells the truth any 
 import pytest
 from pet_headers import FACTOR, ge, pet_slices
 
-from petnet.ingest.moments import timeline
-from petnet.ingest.pet_header import read_pet_header
 from petnet.ingest.refusal import Refused
-from petnet.ingest.suv import SuvOptions, suv_scale
+from petnet.ingest.suv.moments import timeline
+from petnet.ingest.suv.pet_header import read_pet_header
+from petnet.ingest.suv.scale import SuvOptions, suv_scale
 
 DATETIME, TIME = "RadiopharmaceuticalStartDateTime", "RadiopharmaceuticalStartTime"
 

@@ -8,8 +8,8 @@ no offset from UTC.
 import pytest
 from pet_headers import GA68, ge, pet_slices, philips
 
-from petnet.ingest.pet_header import read_pet_header
-from petnet.ingest.suv import SuvOptions, suv_scale
+from petnet.ingest.suv.pet_header import read_pet_header
+from petnet.ingest.suv.scale import SuvOptions, suv_scale
 
 BY_DAYLIGHT = {"SeriesTime": "110000", "AcquisitionTime": "110000"}
 FAPI = {"nuclide": GA68, "Radiopharmaceutical": "FAPI", "RadionuclideHalfLife": "4062.6"}

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pet_headers import GA68, ge, pet_slices, philips
 
-from petnet.ingest.decay import mean_activity_s
-from petnet.ingest.pet_header import read_pet_header
-from petnet.ingest.suv import SuvOptions, suv_scale
+from petnet.ingest.suv.decay import mean_activity_s
+from petnet.ingest.suv.pet_header import read_pet_header
+from petnet.ingest.suv.scale import SuvOptions, suv_scale
 
 NUCLIDES = {
     "F-18": (6586.2, ("C-111A1", "SRT", "^18^Fluorine"), "FDG"),

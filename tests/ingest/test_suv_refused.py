@@ -3,9 +3,9 @@
 import pytest
 from pet_headers import GA68, ge, pet_slices, philips
 
-from petnet.ingest.pet_header import read_pet_header
 from petnet.ingest.refusal import Refused
-from petnet.ingest.suv import SuvOptions, suv_scale
+from petnet.ingest.suv.pet_header import read_pet_header
+from petnet.ingest.suv.scale import SuvOptions, suv_scale
 
 TIME_ONLY = {"RadiopharmaceuticalStartDateTime": None}
 NOT_CORRECTED = {"DecayCorrection": "NONE", "CorrectedImage": ["NORM", "ATTN"]}

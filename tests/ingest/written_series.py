@@ -5,7 +5,7 @@ import pydicom
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from petnet.ingest.scan import scan_tree
+from petnet.ingest.dicom.scan import scan_tree
 
 CT, PET = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.128"
 ORIENTATIONS = {

@@ -10,10 +10,10 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 
-from petnet.ingest.images import load_ct, load_pet
-from petnet.ingest.scan import scan_tree
-from petnet.ingest.series import read_series
-from petnet.ingest.suv import SuvOptions
+from petnet.ingest.dicom.images import load_ct, load_pet
+from petnet.ingest.dicom.scan import scan_tree
+from petnet.ingest.dicom.series import read_series
+from petnet.ingest.suv.scale import SuvOptions
 from petnet.simulation.dicom.ct import write_ct
 from petnet.simulation.dicom.enhanced import write_enhanced_pet
 from petnet.simulation.dicom.files import LPS, Storage, oriented, tilted

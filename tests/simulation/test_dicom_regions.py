@@ -8,7 +8,7 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 
-from petnet.ingest.rtstruct import read_rtstruct, structure_region
+from petnet.ingest.regions.rtstruct import read_rtstruct, structure_region
 from petnet.simulation.dicom.enhanced import write_enhanced_pet
 from petnet.simulation.dicom.files import oriented, tilted
 from petnet.simulation.dicom.outlines import keyholed, outlines

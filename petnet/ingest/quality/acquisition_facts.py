@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from petnet.ingest.nuclides import NUCLIDES, TOLERANCE, nuclides_fitting
 from petnet.ingest.quality.finding import Finding
-from petnet.ingest.tracers import TRACERS
+from petnet.ingest.suv.nuclides import NUCLIDES, TOLERANCE, nuclides_fitting
+from petnet.ingest.suv.tracers import TRACERS
 
 __all__ = ["UPTAKE_MIN", "acquisition_findings", "half_life_in", "read_sidecar", "stated_unit"]
 

@@ -1,0 +1,1 @@
+"""Delineated regions, put on the grid of an image: contours, segmentations, masks."""

@@ -1,0 +1,1 @@
+"""SUV of a PET series by its header's own rules."""
