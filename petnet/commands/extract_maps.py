@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from petnet.commands.common import build, open_cohort, with_suffix
 from petnet.errors import InputError
 from petnet.files import atomic_path, check_writable_folder, json_text
+from petnet.measure.described import with_suv
+from petnet.measure.pet import common_suv_unit
 from petnet.measure.study_maps import StudyMaps, study_maps
 from petnet.radiomics.maps import MapSpec
 from petnet.units import select_studies
@@ -35,9 +37,10 @@ def run(config: DictConfig) -> int:
     roles = None if config.roles is None else list(config.roles)
     kind: RowKind = "study" if config.rows == "unit" else config.rows
     studies = select_studies(open_cohort(config), kind, task, roles)
+    suv = common_suv_unit(study.series.pet for study in studies)
     made = study_maps(studies, kind, specs, folder, config.device)
     made.table["file"] = [f"{folder.name}/{file}" for file in made.table["file"]]
-    _write(out, made, [spec.provenance() for spec in specs])
+    _write(out, made, with_suv([spec.provenance() for spec in specs], suv))
     for row in made.status.to_dict("records"):
         if row["status"] not in ("ok", "skipped"):
             log.error("%s %s: %s", row["study"], row["status"], row["reason"])

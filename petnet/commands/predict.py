@@ -29,6 +29,7 @@ from petnet.evaluation.inputs import Inputs, load_inputs
 from petnet.evaluation.prediction_table import decided, scored, truths
 from petnet.evaluation.run_folder import RunFolder, finished_run
 from petnet.files import atomic_path, intact, read_json
+from petnet.ingest.quality.acquisition_facts import read_sidecar, stated_unit
 from petnet.models.registry import load_model
 from petnet.progress import track
 from petnet.radiomics.presets import TARGETS
@@ -78,7 +79,7 @@ def run(config: DictConfig) -> int:
     needs = load_model(models[0]).inputs
     candidates = select_units(cohort, task, labelled=False, clinical_needed="clinical" in needs)
     changed = _changed(config, folder, known["cohort"], cohort, task)
-    table, foreign = _in_scope(candidates, known["tracers"], changed)
+    table, foreign = _in_scope(candidates, known["tracers"], known.get("suv", "SUVbw"), changed)
     inputs = load_inputs(
         table,
         task,
@@ -125,14 +126,18 @@ def _changed(
 
 
 def _in_scope(
-    table: UnitTable, tracers: list[str], changed: Collection[str]
+    table: UnitTable, tracers: list[str], suv: str, changed: Collection[str]
 ) -> tuple[UnitTable, dict[str, tuple[str, str]]]:
-    """Leave out changed units, and refuse those of a tracer that the run was not trained on."""
+    """Leave out changed units; refuse a tracer or kind of SUV that the run was not trained on."""
     refused: dict[str, tuple[str, str]] = {}
     for unit in table.units:
         foreign = {s.tracer for s in unit.series} - set(tracers)
         if foreign:
             reason = f"tracer {sorted(foreign)}: the run was trained on {tracers}"
+            refused[unit.id] = ("refused", reason)
+        kinds = {stated_unit(read_sidecar(s.pet)) for s in unit.series if s.pet is not None} - {suv}
+        if kinds:
+            reason = f"PET in {', '.join(sorted(kinds))}: the run was trained on {suv}"
             refused[unit.id] = ("refused", reason)
     out = {*refused, *changed}
     keep = [i for i, unit in enumerate(table.units) if unit.id not in out]

@@ -34,6 +34,7 @@ from petnet.evaluation.run_folder import RunFolder, provenance, run_name
 from petnet.evaluation.summary import summarise
 from petnet.files import atomic_path, write_csv, write_json
 from petnet.measure.described import describe_table
+from petnet.measure.pet import common_suv_unit
 from petnet.radiomics.extractor import FeatureSet
 from petnet.units import UnitTable, select_units
 
@@ -96,13 +97,14 @@ def _train(
 ) -> int:
     sets = feature_sets(config.features)
     table = _labelled_units(config, task, cohort)
+    suv = common_suv_unit(series.pet for unit in table.units for series in unit.series)
     splits = _splits(config, task, cohort, table)
     inputs = _inputs(config, settings["device"], task, table, sets)
     readable = splits.restrict(inputs.samples.ids)
     baselines = baseline_scores(inputs.samples, readable, task.baselines)
     _check_folds(inputs, readable)
     check_baselines(task.outcome, baselines)
-    _write_inputs(folder.path, task, inputs, splits, sets)
+    _write_inputs(folder.path, task, inputs, splits, describe_table(sets, task, suv=suv))
     write_csv(folder.path / "inputs.csv", _hashes(cohort, task, inputs))
     procedure = Procedure(
         lambda: build(config.model, "model"), config.seed, config.cv.inner_folds, settings["device"]
@@ -117,7 +119,7 @@ def _train(
     write_gallery(folder, task.outcome, inputs.table, predictions, imaging)
     seconds = time.monotonic() - start
     tracers = sorted({s.tracer for u in inputs.table.units for s in u.series})
-    more = {"tracers": tracers, "units": len(inputs.samples)}
+    more = {"tracers": tracers, "suv": suv, "units": len(inputs.samples)}
     write_json(
         folder.path / "provenance.json",
         provenance(settings, fingerprint, splits.hash, seconds, **more),
@@ -205,7 +207,7 @@ def _first_reason(inputs: Inputs) -> str:
 
 
 def _write_inputs(
-    path: Path, task: Task, inputs: Inputs, splits: Splits, sets: list[FeatureSet]
+    path: Path, task: Task, inputs: Inputs, splits: Splits, described: list[dict[str, Any]]
 ) -> None:
     samples = inputs.samples
     splits.save(path / "splits.csv")
@@ -224,7 +226,7 @@ def _write_inputs(
     write_csv(path / "status.csv", inputs.status)
     with atomic_path(path / "features.parquet") as temporary:
         samples.radiomics.to_parquet(temporary)
-    write_json(path / "features.provenance.json", describe_table(sets, task))
+    write_json(path / "features.provenance.json", described)
 
 
 def _hashes(cohort: Cohort, task: Task, inputs: Inputs) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from petnet.radiomics.extractor import FeatureSet, provenance
 from petnet.task import Task
 from petnet.volume import Unit
 
-__all__ = ["describe_table"]
+__all__ = ["describe_table", "with_suv"]
 
 #: Quantity to unit, IBSI code of what it is in one lesion, and definition.
 DEFINED: dict[str, tuple[str, str | None, str]] = {
@@ -46,11 +46,20 @@ def describe_table(
         Kind of SUV of all PETs: what "SUV" is in names of columns, and in place of it in units.
     """
     named = task.references if task is not None else references
-    described = [_quantities(named, task), *(provenance(one) for one in sets)]
+    return with_suv([_quantities(named, task), *(provenance(one) for one in sets)], suv)
+
+
+def with_suv(described: Sequence[dict[str, Any]], suv: Unit) -> list[dict[str, Any]]:
+    """Return descriptions of columns or maps with the kind of SUV in place of "SUV" in units."""
+    made = []
     for part in described:
-        for column in part["columns"].values():
-            column["unit"] = re.sub(r"\bSUV\b", suv, column["unit"])
-    return described
+        kind = "columns" if "columns" in part else "maps"
+        named = {
+            name: one | {"unit": re.sub(r"\bSUV\b", suv, one["unit"])}
+            for name, one in part[kind].items()
+        }
+        made.append(part | {kind: named})
+    return made
 
 
 def _quantities(references: Sequence[str], task: Task | None) -> dict[str, Any]:

@@ -15,6 +15,8 @@ import pandas as pd
 from petnet.errors import InputError, PetnetError
 from petnet.files import hash_of, intact, read_json, write_json
 from petnet.ingest.regions.rules import safe_name
+from petnet.measure.described import with_suv
+from petnet.measure.pet import common_suv_unit
 from petnet.measure.reading import read_study
 from petnet.measure.rows import Job, key_of
 from petnet.measure.study_status import settled, status_row
@@ -134,9 +136,10 @@ def _study(
     name = study.series.study
     own = Path(folder) / _file_name(name)
     parts = [(row.name, [r.roi for r in row.regions]) for row in study.rows]
-    layout = ("maps", VERSION, kind, parts, [spec.hash for spec in specs])
     modalities = {spec.modality for spec in specs}
     try:
+        suv = common_suv_unit([study.series.pet])
+        layout = ("maps", VERSION, kind, parts, [spec.hash for spec in specs], suv)
         key = key_of(layout, (), [study.series], modalities)
         before = read_json(own / DESCRIPTION) if (own / DESCRIPTION).is_file() else {"maps": []}
         with intact(own / DESCRIPTION, "a description that petnet wrote"):
@@ -161,7 +164,7 @@ def _study(
         "study": name,
         "key": "" if failed or study.unnamed else key,  # what failed is tried again
         "maps": records,
-        "settings": [spec.provenance() for spec in specs],
+        "settings": with_suv([spec.provenance() for spec in specs], suv),
     }
     write_json(own / DESCRIPTION, described)
     # of other settings, which nothing describes any more, and of runs that were killed

@@ -63,7 +63,7 @@ def test_a_row_per_lesion_without_a_task(cohort, tmp_path, suffix):
     assert set(table) == {*first, *described, "flagged"}
     assert list(table)[: len(first)] == first
     quantity = parts[0]["columns"]["measure__SUVmax"]
-    assert (quantity["ibsi_code"], quantity["unit"]) == ("84IY", "SUV")
+    assert (quantity["ibsi_code"], quantity["unit"]) == ("84IY", "SUVbw")
     assert all(column["unit"] for part in parts for column in part["columns"].values())
     assert all(part["versions"]["petnet"] for part in parts)
     status = pd.read_csv(tmp_path / "lesions.status.csv", keep_default_na=False)

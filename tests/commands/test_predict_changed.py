@@ -54,6 +54,17 @@ def test_changed_units_are_rows_and_the_rest_is_predicted(own, work, tmp_path):
     assert (status["status"] == "ok").all()
 
 
+def test_another_kind_of_suv_is_refused_by_patient(own, work, tmp_path):
+    folder, run = own
+    assert json.loads((run / "provenance.json").read_text())["suv"] == "SUVbw"
+    sidecar = folder / "images" / "P0003" / "pet.json"
+    sidecar.write_text(json.dumps({"suv": {"unit": "SUVlbm"}}))
+    code, status = predict(work, folder, run, tmp_path / "new.csv")
+    assert code == 1
+    assert status[status["status"] != "ok"]["status"].to_dict() == {"P0003": "refused"}
+    assert status.loc["P0003", "reason"] == "PET in SUVlbm: the run was trained on SUVbw"
+
+
 def test_a_run_of_another_format_is_refused_with_its_remedy(own, work, tmp_path, capsys):
     folder, run = own
     (run / "done.json").write_text(json.dumps({"format": 1, "failures": 0}))
