@@ -18,7 +18,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from petnet.ingest.dicom.dicom_file import BROKEN, lenient
 from petnet.ingest.dicom.frame_terms import frame_times, series_terms
-from petnet.ingest.dicom.multiframe import flatten, is_multiframe
+from petnet.ingest.dicom.multiframe import first_frame, flatten, is_multiframe
 from petnet.ingest.dicom.value_mapping import classic_units
 from petnet.ingest.refusal import Refused
 from petnet.ingest.suv.pet_header import read_pet_header
@@ -501,3 +501,19 @@ def test_classic_files_are_not_multiframe(tmp_path):
     assert not is_multiframe(pydicom.dcmread(written.paths[0]))
     assert is_multiframe(item(SOPClassUID="1.2.840.10008.5.1.4.1.1.2.1"))
     assert is_multiframe(by_hand())
+
+
+def test_the_first_frame_alone_is_that_of_all(tmp_path):
+    """Faults of later frames are not its business; those of the first and of all are."""
+    file = typed(by_hand(), tmp_path)
+    assert first_frame(file) == flatten(file)[0] != flatten(file)[1]
+    del file.PerFrameFunctionalGroupsSequence[1].PlanePositionSequence
+    assert first_frame(file).InstanceNumber == 1
+    with pytest.raises(Refused, match="PlanePositionSequence"):
+        flatten(file)
+    del file.PerFrameFunctionalGroupsSequence[0].PlanePositionSequence
+    with pytest.raises(Refused, match="PlanePositionSequence"):
+        first_frame(file)
+    file.PerFrameFunctionalGroupsSequence, file.NumberOfFrames = [], 0
+    with pytest.raises(Refused, match="PerFrameFunctionalGroupsSequence"):
+        first_frame(file)

@@ -16,7 +16,7 @@ from petnet.ingest.dicom.value_mapping import pet_mapping
 from petnet.ingest.refusal import Refused, tag_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from pydicom import Dataset
     from pydicom.dataelem import DataElement, RawDataElement
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Elements = dict[BaseTag, DataElement | RawDataElement]
 
-__all__ = ["flatten", "is_multiframe"]
+__all__ = ["first_frame", "flatten", "is_multiframe"]
 
 ENHANCED_PET = "1.2.840.10008.5.1.4.1.1.130"
 LEGACY_PET = "1.2.840.10008.5.1.4.1.1.128.1"
@@ -102,6 +102,21 @@ def flatten(dataset: Dataset) -> list[Dataset]:
     Refused
         Names the sequence or attribute that is missing, empty or malformed.
     """
+    return list(_headers(dataset))
+
+
+def first_frame(dataset: Dataset) -> Dataset:
+    """Return the header of the first frame alone; the others are not looked at.
+
+    Raises
+    ------
+    Refused
+        As `flatten`.
+    """
+    return next(_headers(dataset))
+
+
+def _headers(dataset: Dataset) -> Iterator[Dataset]:
     with lenient():
         frames = items(dataset, PER_FRAME)
         declared = number(dataset, "NumberOfFrames")
@@ -112,7 +127,10 @@ def flatten(dataset: Dataset) -> list[Dataset]:
         if len(shared) > 1:
             raise Refused(tag_name(SHARED), "one item", f"{len(shared)} items")
         common = _common(dataset, shared)
-        return [_header(dataset, common, frame, k) for k, frame in enumerate(frames, 1)]
+    for k, frame in enumerate(frames, 1):
+        with lenient():
+            header = _header(dataset, common, frame, k)
+        yield header
 
 
 def _common(dataset: Dataset, shared: list[Dataset]) -> Elements:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from petnet.ingest.dicom.dicom_file import BROKEN, lenient, read_header
-from petnet.ingest.dicom.multiframe import flatten
+from petnet.ingest.dicom.multiframe import first_frame
 from petnet.ingest.records import FoundFile
-from petnet.ingest.refusal import Refused, tag_name
+from petnet.ingest.refusal import Refused
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -91,7 +91,7 @@ def read_series_header(files: Sequence[FoundFile]) -> SeriesHeader:
         with lenient():
             values |= _texts(dataset, (*IDENTIFYING[:-1], *KIND)) | _other_ids(dataset)
             values |= {READER: reader} if (reader := _readers(dataset)) else {}
-            frame = _first_frame(dataset, files[0].sop_class)
+            frame = first_frame(dataset) if files[0].sop_class in MULTI_FRAME else dataset
             values |= _texts(frame, KIND)
             values |= {key: value for key, value in _tracer(frame) if value}
     except Refused as fault:
@@ -100,15 +100,6 @@ def read_series_header(files: Sequence[FoundFile]) -> SeriesHeader:
         found = f"a malformed one ({type(error).__name__})"
         return SeriesHeader(files, values, Refused("header", "a DICOM header", found))
     return SeriesHeader(files, values)
-
-
-def _first_frame(dataset: Dataset, sop_class: str) -> Dataset:
-    if sop_class not in MULTI_FRAME:
-        return dataset
-    frames = flatten(dataset)
-    if not frames:
-        raise Refused(tag_name("NumberOfFrames"), "at least one frame", "none")
-    return frames[0]
 
 
 def _texts(dataset: Dataset, keywords: Sequence[str]) -> dict[str, str]:
