@@ -26,5 +26,7 @@ if [ "${#failed[@]}" -gt 0 ]; then
   exit 1
 fi
 
+# One process a core, up to four, each with whole files of tests, since these share what is slow to make.
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 printf '== pytest %s\n' "$*"
-exec python -m pytest "$@"
+exec python -m pytest -n auto --maxprocesses 4 --dist loadfile "$@"
