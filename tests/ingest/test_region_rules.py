@@ -76,13 +76,15 @@ def test_default_rules(name, meant):
 def test_first_rule_counts():
     rules = RegionRules((RegionRule("a*|b", "node"), RegionRule("*", None)), "primary")
     assert [rules.rule(n).role for n in ("ab", "B", "bc", "")] == ["node", "node", None, None]
-    assert rules.rule("bc").reason == (
+    assert rules.rule("bc").reason("bc") == (
         "expected a name that the rules take, but got one that fits no rule"
     )
     assert RegionRules((), "deposit").rule("x") == RegionRule("*", "deposit")
     assert not RegionRules((), None).takes("x")
-    left_out = RegionRules((RegionRule("PTV*", None),), "primary").rule("ptv 1")
-    assert left_out.reason == "expected a name that the rules take, but got one that fits 'PTV*'"
+    left_out = RegionRules((RegionRule("CTV*|PTV*|*", None),), "primary").rule("ptv 1")
+    assert left_out.reason("ptv 1") == (
+        "expected a name that the rules take, but got one that fits 'PTV*'"
+    )
 
 
 @given(st.text("aAb _*?", max_size=6), st.lists(st.text("ab*? ", min_size=1).filter(str.strip)))

@@ -208,4 +208,4 @@ def taken(regions: Sequence[Region], rules: RegionRules) -> Placed:
 
 def _left_out(name: str, rules: RegionRules) -> Exclusion | None:
     rule = rules.rule(name)
-    return Exclusion("name", rule.reason) if rule.role is None else None
+    return Exclusion("name", rule.reason(name)) if rule.role is None else None

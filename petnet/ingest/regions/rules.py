@@ -55,14 +55,19 @@ class RegionRule:
 
     def fits(self, name: str) -> bool:
         """Tell whether a region's name fits one of the alternatives."""
-        name = _plain(name)
-        return any(fnmatchcase(name, _plain(part)) for part in self.pattern.split("|"))
+        return self._fitting(name) is not None
 
-    @property
-    def reason(self) -> str:
-        """Why a region is left out, where `role` is None."""
-        found = "no rule" if self.pattern == "*" else repr(self.pattern)
+    def reason(self, name: str) -> str:
+        """Why a region of a name that fits is left out, where `role` is None."""
+        fitting = self._fitting(name)
+        found = "no rule" if fitting in (None, "*") else repr(fitting)
         return f"expected a name that the rules take, but got one that fits {found}"
+
+    def _fitting(self, name: str) -> str | None:
+        """Return the first alternative that fits."""
+        plain = _plain(name)
+        parts = (part.strip() for part in self.pattern.split("|"))
+        return next((part for part in parts if fnmatchcase(plain, _plain(part))), None)
 
 
 @dataclass(frozen=True, slots=True)
