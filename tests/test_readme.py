@@ -85,8 +85,8 @@ def test_the_commands_for_the_real_patients(reference, tmp_path, monkeypatch):
 
 
 def test_the_scripts_it_names_exist():
-    for name in re.findall(r"(?:bash|python) (scripts/\S+)", README):
-        assert (ROOT / name.rstrip("`")).is_file(), name
+    for name in re.findall(r"(?:bash|python) (scripts/\w+\.\w+)", README):
+        assert (ROOT / name).is_file(), name
 
 
 def test_no_table_is_left_to_fill():
