@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from petnet.errors import InputError
+from petnet.label_maps import lay_out
 from petnet.segmentation.method import Segmented
 
 __all__ = ["Packed", "common_voxels", "pack"]
@@ -32,21 +32,9 @@ class Packed:
 
 def pack(lesions: Sequence[Segmented]) -> Packed:
     """Lay each lesion into the first map in which none of its voxels is taken."""
-    if len(lesions) > np.iinfo(np.uint16).max:
-        raise InputError("label map", "lesions of a study", "at most 65535", str(len(lesions)))
-    dtype = np.uint8 if len(lesions) <= np.iinfo(np.uint8).max else np.uint16
-    made, labels = Packed(), []
-    for lesion in lesions:
-        taken = (one[lesion.box][lesion.part].any() for one in made.maps)
-        free = (k for k, some in enumerate(taken) if not some)
-        place = next(free, len(made.maps))
-        if place == len(made.maps):
-            made.maps.append(np.zeros(lesion.shape, dtype=dtype))
-            labels.append(0)
-        labels[place] += 1
-        made.maps[place][lesion.box][lesion.part] = labels[place]
-        made.places.append((place, labels[place]))
-    return made
+    if not lesions:
+        return Packed()
+    return Packed(*lay_out([(lesion.box, lesion.part) for lesion in lesions], lesions[0].shape))
 
 
 def common_voxels(a: Segmented, b: Segmented) -> int:

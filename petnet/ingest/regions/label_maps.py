@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from petnet.ingest.boxes import Box
 from petnet.ingest.records import Region
+from petnet.label_maps import lay_out
 
 __all__ = ["LabelMap", "pack", "split_components"]
 
 SPECK_VOXELS = 8  # components smaller than 2 × 2 × 2 voxels are noted
-MOST_LABELS = int(np.iinfo(np.uint16).max)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,25 +64,15 @@ def pack(regions: Sequence[Region]) -> tuple[LabelMap, ...]:
         raise ValueError(f"regions on one grid expected, but got the shapes {sorted(shapes)}")
     if any(region.is_empty for region in regions):
         raise ValueError("regions with at least one voxel expected, but got an empty one")
-    dtype = np.uint8 if len(regions) <= np.iinfo(np.uint8).max else np.uint16
-    maps: list[NDArray[Any]] = []
-    members: list[list[int]] = []
-    for k, region in enumerate(regions):
-        for array, held in zip(maps, members, strict=True):
-            if len(held) < MOST_LABELS and not array[region.box][region.inside].any():
-                break
-        else:
-            array, held = np.zeros(region.shape, dtype, order="F"), []
-            maps.append(array)
-            members.append(held)
-        held.append(k)
-        array[region.box][region.inside] = len(held)
+    if not regions:
+        return ()
+    parts = [(region.box, region.inside) for region in regions]
+    maps, places = lay_out(parts, regions[0].shape)
+    members: list[list[int]] = [[] for _ in maps]
+    for k, (place, _) in enumerate(places):
+        members[place].append(k)
     return tuple(
-        LabelMap(
-            array.astype(np.uint8, copy=False) if len(held) <= np.iinfo(np.uint8).max else array,
-            tuple(regions[k].name for k in held),
-            tuple(held),
-        )
+        LabelMap(array, tuple(regions[k].name for k in held), tuple(held))
         for array, held in zip(maps, members, strict=True)
     )
 
